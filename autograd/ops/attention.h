@@ -1,0 +1,30 @@
+// The memory read (STM, Oh et al. 2019): space-time attention of the query frame over the memory.
+#pragma once
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace munet {
+
+// For each object o and query position q:
+//   out[o,q] = sum_p softmax_p(<key[o,p], query[q]> / sqrt(dk)) * value[o,p]
+// key [n,p,dk], value [n,p,dv], query [q,dk] -> [n,q,dv]; the softmax runs over memory positions p.
+// top_k > 0: only the positions at or above the k-th largest similarity take part (ties all kept).
+// The memory x query matrix is never stored whole. Gradients: key, value, query.
+Tensor memory_read(const Tensor& key, const Tensor& value, const Tensor& query, int top_k = 0);
+
+// The same for a bank that is kept packed, slot by slot (one slot = one memorised frame of one
+// object). No gradient: Error while recording.
+struct MemorySlot {
+  Tensor key, value;  // packed by pack_memory; opaque
+  int64_t positions = 0, key_dim = 0, value_dim = 0;
+  int64_t bytes() const { return key.bytes() + value.bytes(); }
+};
+// key [p,dk], value [p,dv] of one frame and object.
+MemorySlot pack_memory(const Tensor& key, const Tensor& value);
+// Bytes that pack_memory will take: what a byte budget is counted in.
+int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_dim);
+// slots of one object, at least one -> [q,dv].
+Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k = 0);
+
+}  // namespace munet

@@ -1,0 +1,35 @@
+// Convolution, and its fused form for inference. The loops are in tensor/cpu/conv.h.
+#pragma once
+
+#include <memory>
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace munet {
+
+struct Conv2dOptions {
+  int stride = 1;
+  int padding = 0;  // zeros on all four sides, pixels
+};
+
+// Cross-correlation, as every deep-learning library calls convolution:
+//   y[n,i,j,o] = bias[o] + sum over p,q,c of x[n, i*stride+p-padding, j*stride+q-padding, c] * w[o,p,q,c]
+// x [n,h,w,c], w [o,kh,kw,c], bias [o] or undefined -> y [n,oh,ow,o], oh = (h+2*padding-kh)/stride+1.
+// f32 error against double about 1e-6 of the output's norm. Gradients: x, w, bias.
+// ShapeError on mismatched channels, a kernel larger than the padded input, stride < 1, padding < 0.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, Conv2dOptions options = {});
+
+enum class Activation { none, relu };
+
+// Weights as the fast kernels want them (packed panels): made once, used for every frame.
+struct PreparedConv2d;
+std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
+                                                     Conv2dOptions options);
+
+// y = activation(conv2d(x) + bias + add) in one pass over y. add: undefined, or y's shape, or y's
+// shape with n = 1 (shared by the batch). No gradient: Error while recording.
+Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add = {},
+                    Activation activation = Activation::none);
+
+}  // namespace munet

@@ -1,0 +1,17 @@
+// Matrix products.
+#pragma once
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace munet {
+
+struct MatmulOptions {
+  bool transpose_a = false, transpose_b = false;
+};
+// y = op(a) op(b), op(x) = x or its transpose. a [m,k], b [k,n] -> y [m,n] (as stored: [k,m] and
+// [n,k] where transposed); or batched with the same leading size b: [b,m,k], [b,k,n] -> [b,m,n].
+// Gradients: both. ShapeError on mismatch.
+Tensor matmul(const Tensor& a, const Tensor& b, MatmulOptions options = {});
+
+}  // namespace munet

@@ -1,0 +1,38 @@
+// Softmax and what is built on it: cross entropy, soft aggregation of objects, mask losses.
+#pragma once
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace munet {
+
+// y_i = exp(x_i - max x) / sum_j exp(x_j - max x) along an axis, and its logarithm. Gradient: x.
+Tensor softmax(const Tensor& x, int axis);
+Tensor log_softmax(const Tensor& x, int axis);
+
+// Bootstrapped cross entropy (network.md 10; Eq. 4 of the paper): the mean of the floor(keep * p)
+// largest of -log_softmax(logits)[label] over the p = h*w pixels of each image, then over images.
+// logits [n,h,w,k], labels [n,h,w] u8 in 0..k-1. keep = 1: plain cross entropy. At least one pixel
+// is kept. Gradient: logits (ties at the threshold: lower index first).
+// ShapeError on mismatch, Error on keep outside (0,1] and on a label >= k.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double keep = 1);
+
+// STM's soft aggregation in log-odds (network.md 8): z [n,h,w] are the objects' log-odds ->
+// logits [1,h,w,n+1], channel 0 the background:  ln b = -sum_k softplus(z_k),
+//   z_0 = ln b - ln(-expm1(ln b)),   logits = clamp([z_0, z_1 .. z_n], +-ln((1-1e-7)/1e-7)).
+// softmax(logits, -1) is the probability of each label. Gradient: z (0 where clamped).
+Tensor soft_aggregate(const Tensor& z);
+
+// Mask-IoU loss (network.md 10): mean over the objects k >= 1 present in `labels` of
+//   1 - sum min(p_k, m_k) / sum max(p_k, m_k),  m_k = [labels == k];  0 if none is present.
+// probability [1,h,w,k], labels [1,h,w] u8. Gradient: probability (0 at a tie p = m, as p meets m
+// only at 0 and 1).
+Tensor mask_iou_loss(const Tensor& probability, const Tensor& labels);
+
+namespace kernels {
+// x, axis, logarithm, y;  y, gy, axis, logarithm, gx
+extern Kernel<void(const Tensor&, int, bool, const Tensor&)> softmax_forward;
+extern Kernel<void(const Tensor&, const Tensor&, int, bool, const Tensor&)> softmax_backward;
+}  // namespace kernels
+
+}  // namespace munet

@@ -1,0 +1,1 @@
+#include "munet/matcher.h"

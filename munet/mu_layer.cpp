@@ -1,0 +1,1 @@
+#include "munet/mu_layer.h"

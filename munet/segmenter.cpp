@@ -1,0 +1,1 @@
+#include "munet/segmenter.h"

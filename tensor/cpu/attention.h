@@ -1,0 +1,2 @@
+// attention
+#pragma once

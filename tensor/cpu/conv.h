@@ -1,0 +1,2 @@
+// conv
+#pragma once

@@ -1,0 +1,2 @@
+// correlation
+#pragma once

@@ -1,0 +1,2 @@
+// gemm
+#pragma once
