@@ -14,16 +14,23 @@ struct Conv2dOptions {
 };
 
 // Cross-correlation, as every deep-learning library calls convolution:
-//   y[n,i,j,o] = bias[o] + sum over p,q,c of x[n, i*stride+p-padding, j*stride+q-padding, c] * w[o,p,q,c]
-// x [n,h,w,c], w [o,kh,kw,c], bias [o] or undefined -> y [n,oh,ow,o], oh = (h+2*padding-kh)/stride+1.
-// f32 error against double about 1e-6 of the output's norm. Gradients: x, w, bias.
-// ShapeError on mismatched channels, a kernel larger than the padded input, stride < 1, padding < 0.
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, Conv2dOptions options = {});
+//   y[n,i,j,o] = bias[o] + sum over p,q,c of
+//                x[n, i*stride+p-padding, j*stride+q-padding, c] * w[o,p,q,c]
+// x [n,h,w,c], w [o,kh,kw,c], bias [o] or undefined -> y [n,oh,ow,o],
+// oh = (h+2*padding-kh)/stride+1. Gradients: x, w, bias. ShapeError on mismatched channels, a
+// kernel larger than the padded input, stride < 1, padding < 0. f32 errors: see tensor/cpu/conv.h.
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
+              Conv2dOptions options = {});
 
 enum class Activation { none, relu };
 
-// Weights as the fast kernels want them (packed panels): made once, used for every frame.
-struct PreparedConv2d;
+// Weights as the fast kernels want them (packed panels): made once, used for every frame. They do
+// not follow later changes of w.
+struct PreparedConv2d {
+  Shape w;
+  Conv2dOptions options;
+  Tensor weight, bias;
+};
 std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
                                                      Conv2dOptions options);
 
@@ -31,5 +38,17 @@ std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tens
 // shape with n = 1 (shared by the batch). No gradient: Error while recording.
 Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add = {},
                     Activation activation = Activation::none);
+
+namespace kernels {
+// x, w, bias or undefined, options, y;  gy, w, options, gx;  gy, x, options, gw;  gy, gbias
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)>
+    conv2d_forward;
+extern Kernel<void(const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)> conv2d_grad_x;
+extern Kernel<void(const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)> conv2d_grad_w;
+extern Kernel<void(const Tensor&, const Tensor&)> conv2d_grad_bias;
+// x, prepared, add or undefined, activation, y
+extern Kernel<void(const Tensor&, const PreparedConv2d&, const Tensor&, Activation, const Tensor&)>
+    conv2d_fused;
+}  // namespace kernels
 
 }  // namespace munet

@@ -14,4 +14,9 @@ struct MatmulOptions {
 // Gradients: both. ShapeError on mismatch.
 Tensor matmul(const Tensor& a, const Tensor& b, MatmulOptions options = {});
 
+namespace kernels {
+// a, b, options, y
+extern Kernel<void(const Tensor&, const Tensor&, MatmulOptions, const Tensor&)> matmul;
+}  // namespace kernels
+
 }  // namespace munet
