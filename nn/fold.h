@@ -1,23 +1,22 @@
 // freeze: from a trained module to one that only runs, fast.
 #pragma once
 
-#include <string>
-
 #include "nn/module.h"
 
 namespace munet::nn {
 
 struct FreezeSummary {
-  int convolutions = 0;  // prepared
-  int folded = 0;        // of them with a batch norm inside
-  int64_t packed_bytes = 0;
+  int convolutions = 0;      // prepared
+  int folded = 0;            // of them with a batch norm inside
+  int64_t packed_bytes = 0;  // of the prepared weights
 };
 
 // Prepares every convolution of the module for inference: the batch norms that the module names by
-// Visitor::fold go into the weights (in double: w' = w g / sqrt(v + eps), b' = b + (0 - m) g / sqrt(v + eps),
-// with the convolution's own bias inside), weights are packed, the algorithm is chosen per shape.
-// The module's own weights stay as they are, so a frozen module can be saved, and thawed.
-// Outputs agree with the unfrozen module to 1e-5 relative. Error in training mode.
+// Visitor::fold go into the weights, in double, and the weights are packed for the kernels.
+//   g = gamma / sqrt(var + eps);   w' = g w;   b' = g b + (shift ? beta - g mean : 0)
+// The module's own tensors stay as they are, so a frozen module can be saved, and thawed; freezing
+// again takes up what has changed in them. Outputs agree with the unfrozen module to 1e-5 relative.
+// Error in training mode, or if the named pairs do not make sense; then nothing has changed.
 FreezeSummary freeze(Module&);
 void thaw(Module&);
 
