@@ -5,6 +5,8 @@
 #include <queue>
 #include <unordered_map>
 
+#include "tensor/parallel.h"
+
 namespace munet {
 
 void (*cuda_add_into)(const Tensor& into, const Tensor& x) = nullptr;
@@ -27,7 +29,9 @@ void add_into(const Tensor& into, const Tensor& x, const char* name) {
     using T = decltype(zero);
     T* to = into.data<T>();
     const T* from = x.data<T>();
-    for (int64_t i = 0, n = into.numel(); i < n; ++i) to[i] += from[i];
+    parallel_for(into.numel(), 32768, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+    });
   });
 }
 

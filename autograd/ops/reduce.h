@@ -13,7 +13,17 @@ namespace munet {
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 
-// Maximum along one axis. The gradient goes to the first position that holds it.
+// Maximum along one axis. The gradient goes to the first position that holds it; NaN wins.
 Tensor max(const Tensor& x, int axis, bool keep = false);
+
+namespace kernels {
+// x, whether each axis is summed, factor, y = factor * sum (of as many elements as axes are left)
+extern Kernel<void(const Tensor&, const std::vector<bool>&, double, const Tensor&)> sum;
+// gy with size 1 along summed axes, factor, gx = factor * gy repeated
+extern Kernel<void(const Tensor&, double, const Tensor&)> sum_backward;
+// x, axis, y, index i32 like y (undefined: not wanted);  gy, index, axis, gx
+extern Kernel<void(const Tensor&, int, const Tensor&, const Tensor&)> max_forward;
+extern Kernel<void(const Tensor&, const Tensor&, int, const Tensor&)> max_backward;
+}  // namespace kernels
 
 }  // namespace munet

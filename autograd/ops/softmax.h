@@ -20,7 +20,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double keep = 1
 // STM's soft aggregation in log-odds (network.md 8): z [n,h,w] are the objects' log-odds ->
 // logits [1,h,w,n+1], channel 0 the background:  ln b = -sum_k softplus(z_k),
 //   z_0 = ln b - ln(-expm1(ln b)),   logits = clamp([z_0, z_1 .. z_n], +-ln((1-1e-7)/1e-7)).
-// softmax(logits, -1) is the probability of each label. Gradient: z (0 where clamped).
+// softmax(logits, -1) is the probability of each label. Finite for any finite z. Gradient: z (0
+// where clamped).
 Tensor soft_aggregate(const Tensor& z);
 
 // Mask-IoU loss (network.md 10): mean over the objects k >= 1 present in `labels` of
@@ -33,6 +34,24 @@ namespace kernels {
 // x, axis, logarithm, y;  y, gy, axis, logarithm, gx
 extern Kernel<void(const Tensor&, int, bool, const Tensor&)> softmax_forward;
 extern Kernel<void(const Tensor&, const Tensor&, int, bool, const Tensor&)> softmax_backward;
+
+// logits, labels, kept (pixels per image), loss [], selected u8 like labels (undefined: not wanted);
+// Error on a label >= k.   logits, labels, selected, kept, gy [], glogits
+extern Kernel<void(const Tensor&, const Tensor&, int64_t, const Tensor&, const Tensor&)>
+    cross_entropy_forward;
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, int64_t, const Tensor&,
+                   const Tensor&)>
+    cross_entropy_backward;
+
+// z, logits;  z, glogits, gz
+extern Kernel<void(const Tensor&, const Tensor&)> soft_aggregate_forward;
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&)> soft_aggregate_backward;
+
+// probability, labels, loss [], areas f64 [k,2];  probability, labels, areas, gy [], gprobability.
+// areas: sum of min(p,m) and of max(p,m) for each object, 0 and 0 if it is absent (or background).
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&)> mask_iou_forward;
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&)>
+    mask_iou_backward;
 }  // namespace kernels
 
 }  // namespace munet

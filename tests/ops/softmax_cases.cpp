@@ -1,4 +1,4 @@
-// Rows of the op table: softmax, cross entropy, soft aggregation, mask losses.
+// Rows of the op table: softmax.
 #include <cmath>
 
 #include "autograd/ops/softmax.h"
