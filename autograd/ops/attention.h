@@ -27,4 +27,19 @@ int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_di
 // slots of one object, at least one -> [q,dv].
 Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k = 0);
 
+namespace kernels {
+// key, value, query, top_k, y, state [n,3,q] (what the gradient needs; undefined = not wanted)
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, int, const Tensor&, const Tensor&)>
+    memory_read_forward;
+// key, value, query, y, state, gy, gradient of key, of value, of query
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                   const Tensor&, const Tensor&, const Tensor&, const Tensor&)>
+    memory_read_backward;
+// key, value, slot (its sizes are set; key and value are filled in)
+extern Kernel<void(const Tensor&, const Tensor&, MemorySlot&)> pack_memory;
+// slots, query, top_k, y
+extern Kernel<void(const std::vector<const MemorySlot*>&, const Tensor&, int, const Tensor&)>
+    memory_read_slots;
+}  // namespace kernels
+
 }  // namespace munet

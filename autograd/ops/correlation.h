@@ -11,9 +11,9 @@ enum class Border {
   exclude  // they take part neither in the softmax nor in the maximum
 };
 struct MatchOptions {
-  int window = 25;             // U = V, odd: displacements -12..12 on both axes, cells
-  double temperature = 1;      // tau > 0
-  double sign = -1;            // -1 as the paper prints it, +1 favours the best match
+  int window = 25;         // U = V, odd: displacements -12..12 on both axes, cells
+  double temperature = 1;  // tau > 0
+  double sign = -1;        // -1 as the paper prints it, +1 favours the best match
   Border border = Border::zero;
 };
 // Cost volume C(u,x) = <f_t(x), f_prev(x+u)> (Eq. 1), reduced at once and never stored:
@@ -26,5 +26,17 @@ Tensor match_window(const Tensor& f_t, const Tensor& f_prev, MatchOptions option
 // The cost volume itself, for pictures and tests: [n,h,w,window*window], hypotheses row by row
 // (v outer, u inner), 0 outside the frame. No gradient.
 Tensor cost_volume(const Tensor& f_t, const Tensor& f_prev, int window);
+
+namespace kernels {
+// f_t, f_prev, options, y, state [3,n,h,w] (what the gradient needs; undefined = not wanted)
+extern Kernel<void(const Tensor&, const Tensor&, MatchOptions, const Tensor&, const Tensor&)>
+    match_window_forward;
+// f_t, f_prev, options, y, state, gy, gradient of f_t, of f_prev
+extern Kernel<void(const Tensor&, const Tensor&, MatchOptions, const Tensor&, const Tensor&,
+                   const Tensor&, const Tensor&, const Tensor&)>
+    match_window_backward;
+// f_t, f_prev, window, y
+extern Kernel<void(const Tensor&, const Tensor&, int, const Tensor&)> cost_volume_forward;
+}  // namespace kernels
 
 }  // namespace munet

@@ -19,7 +19,27 @@ struct BatchNormOptions {
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor& running_mean,
                   Tensor& running_var, BatchNormOptions options = {});
 
-// y = x / max(|x|_2, eps) along the last axis. Gradient: x (where |x| < eps the divisor is constant).
+// y = x / max(|x|_2, eps) along the last axis. Gradient: x (where |x| < eps the divisor is
+// constant).
 Tensor l2_normalize(const Tensor& x, double eps = 1e-6);
+
+namespace kernels {
+// x, options, running_mean, running_var, mean, inverse_std. training: measured on x, and the
+// running ones are updated; else taken from the running ones.
+extern Kernel<void(const Tensor&, BatchNormOptions, const Tensor&, const Tensor&, const Tensor&,
+                   const Tensor&)>
+    batch_norm_statistics;
+// x, mean, inverse_std, gamma, beta, y
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
+                   const Tensor&)>
+    batch_norm_forward;
+// x, gy, mean, inverse_std, gamma, training, gx, ggamma, gbeta
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool,
+                   const Tensor&, const Tensor&, const Tensor&)>
+    batch_norm_backward;
+// x, eps, y;  x, gy, eps, gx
+extern Kernel<void(const Tensor&, double, const Tensor&)> l2_normalize_forward;
+extern Kernel<void(const Tensor&, const Tensor&, double, const Tensor&)> l2_normalize_backward;
+}  // namespace kernels
 
 }  // namespace munet

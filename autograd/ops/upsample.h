@@ -17,4 +17,10 @@ Tensor upsample_bilinear(const Tensor& x, ResizeOptions options);
 // Nearest: source row floor(i*h/oh). Gradient: x.
 Tensor upsample_nearest(const Tensor& x, ResizeOptions options);
 
+namespace kernels {
+// x, nearest (else bilinear), options, y;  gy, nearest, options, gx
+extern Kernel<void(const Tensor&, bool, ResizeOptions, const Tensor&)> resize_forward;
+extern Kernel<void(const Tensor&, bool, ResizeOptions, const Tensor&)> resize_backward;
+}  // namespace kernels
+
 }  // namespace munet

@@ -1,2 +1,54 @@
-// attention
+// The fused memory read: tiles of similarities go through a running softmax into the sum of values.
 #pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tensor/cpu/panel.h"
+
+namespace munet::cpu {
+
+inline constexpr int64_t kMemoryBlock = 128;  // memory positions of one tile
+
+// The memory of one object: slots, each packed by pack_slot.
+template <class T>
+struct MemoryPart {
+  const T* key;    // [ceil(p/16)][dk][16]
+  const T* value;  // [ceil(p/128)][ceil(dv/16)][positions of the block][16]
+  int64_t positions;
+};
+constexpr int64_t packed_key_size(int64_t positions, int64_t key_dim) {
+  return round_up(positions, kPanel) * key_dim;
+}
+constexpr int64_t packed_value_size(int64_t positions, int64_t value_dim) {
+  return positions * round_up(value_dim, kPanel);
+}
+template <class T>
+void pack_slot(const T* key, const T* value, int64_t positions, int64_t key_dim, int64_t value_dim,
+               T* packed_key, T* packed_value);
+
+// y[q] = sum_p softmax_p(scale * <key[p], query[q]>) value[p] over all parts, y [q,dv].
+// top_k > 0: only positions whose product is at or above the k-th largest take part.
+// state: null, or three rows [q] for memory_gradients: the largest product, 1 / softmax denominator
+// relative to it, and the smallest product that takes part. T is float or double.
+struct ReadSizes {
+  int64_t queries, key_dim, value_dim;
+  double scale;
+  int64_t top_k;
+};
+template <class T>
+void memory_read(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& parts, const T* query,
+                 T* y, T* state);
+
+// Gradients of one object's read from gy [q,dv]; similarities are computed again, tile by tile.
+// g_query is written if it is the first object and added to otherwise.
+template <class T>
+struct ReadTensors {
+  const T *key, *value, *query, *y, *state, *gy;  // key [p,dk], value [p,dv]: not packed
+  T *g_key, *g_value, *g_query;
+};
+template <class T>
+void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTensors<T>& tensors,
+                      bool first_object);
+
+}  // namespace munet::cpu

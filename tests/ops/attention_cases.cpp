@@ -1,1 +1,221 @@
-// Rows of the op table: attention.
+// Rows of the op table: the memory read, whole and from packed slots.
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/node.h"
+#include "autograd/ops/attention.h"
+#include "tensor/parallel.h"
+#include "tests/catch.h"
+#include "tests/ops/harness.h"
+#include "tests/support.h"
+
+using namespace munet;
+
+namespace {
+
+// key [n,p,dk], value [n,p,dv], query [q,dk], all f64.
+Tensor naive_read(const Tensor& key, const Tensor& value, const Tensor& query, std::size_t top_k) {
+  const int64_t n = key.dim(0), p = key.dim(1), dk = key.dim(2), dv = value.dim(2);
+  const int64_t queries = query.dim(0);
+  Tensor y = Tensor::zeros({n, queries, dv}, DType::f64);
+  for (int64_t o = 0; o < n; ++o)
+    for (int64_t q = 0; q < queries; ++q) {
+      std::vector<double> score;
+      for (int64_t i = 0; i < p; ++i) {
+        double dot = 0;
+        for (int64_t k = 0; k < dk; ++k)
+          dot += key.data<double>()[(o * p + i) * dk + k] * query.data<double>()[q * dk + k];
+        score.push_back(dot / std::sqrt(double(dk)));
+      }
+      std::vector<double> sorted = score;
+      std::sort(sorted.rbegin(), sorted.rend());
+      const double threshold = top_k && top_k < sorted.size() ? sorted[top_k - 1] : -INFINITY;
+      double total = 0;
+      for (double s : score) total += s >= threshold ? std::exp(s - sorted[0]) : 0;
+      for (int64_t i = 0; i < p; ++i) {
+        const double s = score[std::size_t(i)];
+        if (s < threshold) continue;
+        for (int64_t k = 0; k < dv; ++k)
+          y.data<double>()[(o * queries + q) * dv + k] +=
+              std::exp(s - sorted[0]) / total * value.data<double>()[(o * p + i) * dv + k];
+      }
+    }
+  return y;
+}
+
+OpCase read_case(const char* name, std::vector<Shape> shapes, int top_k, double range = 2) {
+  return {.name = str("memory_read/", name),
+          .inputs = shapes,
+          .op = [top_k](const Tensors& in) { return memory_read(in[0], in[1], in[2], top_k); },
+          .reference =
+              [top_k](const Tensors& in) {
+                return naive_read(in[0], in[1], in[2], std::size_t(top_k));
+              },
+          .low = -range,
+          .high = range};
+}
+
+std::vector<OpCase> attention_cases() {
+  OpCase first = read_case("small", {{2, 7, 3}, {2, 7, 5}, {4, 3}}, 0);
+  first.throws = {
+      {[] {
+         memory_read(Tensor::zeros({2, 7, 3}), Tensor::zeros({2, 6, 5}), Tensor::zeros({4, 3}));
+       },
+       "memory_read: expected key [n,p,dk], value [n,p,dv], query [q,dk], p and dk > 0; given [2, "
+       "7, 3], [2, 6, 5], [4, 3]"},
+      {[] {
+         memory_read(Tensor::zeros({2, 0, 3}), Tensor::zeros({2, 0, 5}), Tensor::zeros({4, 3}));
+       },
+       "memory_read: expected key [n,p,dk], value [n,p,dv], query [q,dk], p and dk > 0; given [2, "
+       "0, 3], [2, 0, 5], [4, 3]"},
+      {[] {
+         memory_read(Tensor::zeros({2, 7, 3}), Tensor::zeros({2, 7, 5}),
+                     Tensor::zeros({4, 3}, DType::f64));
+       },
+       "memory_read: expected one type; given key f32, value f32, query f64", "DTypeError"},
+      {[] {
+         memory_read(Tensor::zeros({2, 7, 3}), Tensor::zeros({2, 7, 5}), Tensor::zeros({4, 3}), -1);
+       },
+       "memory_read: expected top_k >= 0 (0 = all); given -1", "Error"},
+      {[] {
+         memory_read({}, Tensor::zeros({4, 3}));
+       },
+       "memory_read: expected at least one slot; given none", "Error"},
+      {[] {
+         const MemorySlot slot = pack_memory(Tensor::zeros({7, 3}), Tensor::zeros({7, 5}));
+         memory_read({&slot}, Tensor::zeros({4, 2}));
+       },
+       "memory_read: expected query [q,3]; given [4, 2]"},
+      {[] {
+         const MemorySlot slot = pack_memory(Tensor::zeros({7, 3}), Tensor::zeros({7, 5}));
+         memory_read({&slot}, Tensor::zeros({4, 3}).set_requires_grad());
+       },
+       "memory_read: packed slots have no gradient; use it under NoGrad", "Error"},
+      {[] {
+         const MemorySlot a = pack_memory(Tensor::zeros({7, 3}), Tensor::zeros({7, 5}));
+         const MemorySlot b = pack_memory(Tensor::zeros({7, 3}), Tensor::zeros({7, 4}));
+         memory_read({&a, &b}, Tensor::zeros({4, 3}));
+       },
+       "memory_read: expected slots of one key and value size; given 3, 5 and 3, 4"},
+      {[] {
+         pack_memory(Tensor::zeros({7, 3}), Tensor::zeros({6, 5}));
+       },
+       "pack_memory: expected key [p,dk] and value [p,dv], p and dk > 0; given [7, 3] and [6, 5]"},
+      {[] {
+         pack_memory(Tensor::zeros({7, 3}).set_requires_grad(), Tensor::zeros({7, 5}));
+       },
+       "pack_memory: has no gradient; use it under NoGrad", "Error"},
+      {[] {
+         pack_memory(Tensor::zeros({7, 3}, DType::f64), Tensor::zeros({7, 5}, DType::f64));
+       },
+       "pack_memory: expected f32 on the CPU; given f64", "DTypeError"}};
+  OpCase blocks = read_case("several blocks", {{2, 301, 18}, {2, 301, 21}, {101, 18}}, 0);
+  OpCase long_top = read_case("several blocks, top 5", {{2, 301, 18}, {2, 301, 21}, {101, 18}}, 5);
+  blocks.gradient_samples = long_top.gradient_samples = 15;
+  return {first,
+          read_case("top 3", {{2, 7, 3}, {2, 7, 5}, {4, 3}}, 3),
+          read_case("top 1", {{2, 19, 3}, {2, 19, 5}, {4, 3}}, 1),
+          read_case("top of more than there are", {{2, 7, 3}, {2, 7, 5}, {4, 3}}, 8),
+          read_case("one position", {{1, 1, 1}, {1, 1, 1}, {1, 1}}, 0),
+          blocks,
+          long_top};
+}
+
+struct Memory {
+  std::vector<MemorySlot> slots;
+  Tensor key, value;  // all slots in one, [1,p,dk] and [1,p,dv]
+  std::vector<const MemorySlot*> pointers() const {
+    std::vector<const MemorySlot*> all;
+    for (const MemorySlot& slot : slots) all.push_back(&slot);
+    return all;
+  }
+};
+
+Memory make_memory(const std::vector<int64_t>& sizes, int64_t dk, int64_t dv, double range = 2) {
+  Memory m;
+  std::vector<float> key, value;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const Tensor k = random_tensor({sizes[i], dk}, 10 + i, -range, range);
+    const Tensor v = random_tensor({sizes[i], dv}, 20 + i);
+    m.slots.push_back(pack_memory(k, v));
+    key.insert(key.end(), k.data<float>(), k.data<float>() + k.numel());
+    value.insert(value.end(), v.data<float>(), v.data<float>() + v.numel());
+  }
+  const int64_t p = int64_t(key.size()) / dk;
+  m.key = Tensor::from(key, {1, p, dk});
+  m.value = Tensor::from(value, {1, p, dv});
+  return m;
+}
+
+}  // namespace
+
+TEST_CASE("op/attention", "[op][attention]") { run_sweeps(attention_cases()); }
+
+TEST_CASE("memory_read over slots is memory_read over all positions", "[op][attention]") {
+  const Memory m = make_memory({37, 150, 5}, 12, 35);
+  const Tensor query = random_tensor({53, 12}, 3, -2, 2);
+  for (int top_k : {0, 7}) {
+    const Tensor want = naive_read(m.key.to(DType::f64), m.value.to(DType::f64),
+                                   query.to(DType::f64), std::size_t(top_k));
+    CHECK(relative_error(memory_read(m.pointers(), query, top_k), want.view({53, 35})) < 2e-6);
+    CHECK(relative_error(memory_read(m.key, m.value, query, top_k), want) < 2e-6);
+  }
+}
+
+TEST_CASE("packed_memory_bytes is exact", "[op][attention]") {
+  for (const MemorySlot& slot : make_memory({37, 160, 5}, 12, 35).slots)
+    CHECK(slot.bytes() == packed_memory_bytes(slot.positions, slot.key_dim, slot.value_dim));
+  CHECK(packed_memory_bytes(1620, 128, 512) == (1632 * 128 + 1620 * 512) * 4);
+}
+
+TEST_CASE("memory_read keeps all that tie with the k-th largest", "[op][attention]") {
+  // Similarities 3, 2, 2, 2, 1 (dk = 1): top 2 keeps four positions, in both forms and with
+  // gradient.
+  const Tensor key = Tensor::from<float>({2, 1, 3, 2, 2}, {1, 5, 1});
+  const Tensor value = Tensor::from<float>({10, 1000, 1, 20, 30}, {1, 5, 1});
+  const Tensor query = Tensor::from<float>({1}, {1, 1});
+  const double e = std::exp(-1.0), want = (1 + e * (10 + 20 + 30)) / (1 + 3 * e);
+  CHECK(memory_read(key, value, query, 2).item() == Approx(want));
+  const MemorySlot slot = pack_memory(key.view({5, 1}), value.view({5, 1}));
+  CHECK(memory_read({&slot}, query, 2).item() == Approx(want));
+  CHECK(memory_read({&slot}, query, 1).item() == Approx(1));
+  Tensor leaf = value.clone().set_requires_grad();
+  backward(memory_read(key, leaf, query, 2), Tensor::full({1, 1, 1}, 1));
+  for (int i : {0, 3, 4}) CHECK(leaf.grad().data<float>()[i] == Approx(e / (1 + 3 * e)));
+  CHECK(leaf.grad().data<float>()[1] == 0);
+}
+
+TEST_CASE("memory_read does not overflow", "[op][attention]") {
+  // Keys and queries of +-130: products / sqrt(dk) reach 1e4 and nearly all weight is on one
+  // position.
+  const Memory m = make_memory({150, 20}, 4, 3, 130);
+  const Tensor query = random_tensor({29, 4}, 3, -130, 130);
+  for (int top_k : {0, 3}) {
+    const Tensor want =
+        memory_read(m.key.to(DType::f64), m.value.to(DType::f64), query.to(DType::f64), top_k);
+    CHECK(relative_error(memory_read(m.pointers(), query, top_k), want.view({29, 3})) < 1e-3);
+  }
+}
+
+TEST_CASE("memory_read is the same for any number of threads", "[op][attention]") {
+  const int before = num_threads();
+  const Memory m = make_memory({150, 301}, 20, 35);
+  std::vector<std::vector<float>> results, gradients;
+  for (int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    Tensor query = random_tensor({203, 20}, 3, -2, 2), key = m.key.clone();
+    results.push_back(memory_read(m.pointers(), query).to_vector<float>());
+    query.set_requires_grad();
+    key.set_requires_grad();
+    const Tensor y = memory_read(key, m.value, query, 9);
+    backward(y, random_tensor(y.shape(), 5));
+    gradients.push_back(query.grad().to_vector<float>());
+    const std::vector<float> g_key = key.grad().to_vector<float>();
+    gradients.back().insert(gradients.back().end(), g_key.begin(), g_key.end());
+  }
+  set_num_threads(before);
+  for (std::size_t i : {1, 2}) {
+    CHECK(results[i] == results[0]);
+    CHECK(gradients[i] == gradients[0]);
+  }
+}
