@@ -1,1 +1,45 @@
 #include "munet/mu_layer.h"
+
+#include "autograd/ops/correlation.h"
+#include "autograd/ops/elementwise.h"
+
+namespace munet {
+
+MULayer::MULayer(const Config& config, int depth, Rng& rng)
+    : config_(config), reduce_(depth, depth / 4, 1, {}, rng) {
+  struct Row {
+    int in, out, kernel;
+  };
+  const Row table1[] = {{3, 3, 7},   {3, 16, 1},  {16, 16, 3}, {16, 32, 1},
+                        {32, 32, 3}, {32, 32, 1}, {32, 64, 3}, {64, depth, 1}};
+  for (const Row& row : table1)
+    motion_.items.emplace_back(row.in, row.out, row.kernel,
+                               nn::Conv2dLayerOptions{.padding = row.kernel / 2}, rng);
+}
+
+Tensor MULayer::features(const Tensor& r4) { return l2_normalize(reduce_(r4), 1e-6); }
+
+Tensor MULayer::match(const Tensor& features_t, const Tensor& features_previous) const {
+  return match_window(features_t, features_previous,
+                      {.window = config_.window,
+                       .temperature = config_.mu_tau,
+                       .sign = config_.mu_sign,
+                       .border = config_.border == "exclude" ? Border::exclude : Border::zero});
+}
+
+Tensor MULayer::motion_feature(const Tensor& matched) const {
+  const double unit = 1 / config_.mu_scale;
+  const double confidence = config_.motion == "displacement" ? 0 : 1;
+  const Tensor factors = Tensor::from<double>({unit, unit, confidence}, {3});
+  Tensor x = mul(matched, factors.to(matched.dtype()).to(matched.device()));
+  for (std::size_t i = 0; i + 1 < motion_.items.size(); ++i)
+    x = motion_.items[i](x, {}, Activation::relu);
+  return motion_.items.back()(x);
+}
+
+void MULayer::visit(nn::Visitor& v) {
+  v("reduce", reduce_);
+  v("motion", motion_);
+}
+
+}  // namespace munet

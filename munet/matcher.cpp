@@ -1,1 +1,0 @@
-#include "munet/matcher.h"
