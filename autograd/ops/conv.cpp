@@ -2,6 +2,7 @@
 #include "autograd/ops/conv.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "autograd/node.h"
@@ -9,9 +10,9 @@
 #include "tensor/parallel.h"
 
 namespace munet {
-namespace kernels {
 namespace {
 
+// The sizes for the loops; x and y may be any shapes where only the weights matter.
 cpu::ConvShape sizes(const Shape& x, const Shape& w, const Shape& y, Conv2dOptions options) {
   return {.n = x[0],
           .h = x[1],
@@ -27,6 +28,11 @@ cpu::ConvShape sizes(const Shape& x, const Shape& w, const Shape& y, Conv2dOptio
           .ow = y[2]};
 }
 
+}  // namespace
+
+namespace kernels {
+namespace {
+
 template <class T>
 const T* data_or_null(const Tensor& x) {
   return x ? x.data<T>() : nullptr;
@@ -36,7 +42,8 @@ void conv2d_forward_cpu(const Tensor& x, const Tensor& w, const Tensor& bias, Co
                         const Tensor& y) {
   for_float(x.dtype(), "conv2d", [&](auto zero) {
     using T = decltype(zero);
-    cpu::conv2d<T>(sizes(x.shape(), w.shape(), y.shape(), options), x.data<T>(), w.data<T>(),
+    const cpu::ConvShape s = sizes(x.shape(), w.shape(), y.shape(), options);
+    cpu::conv2d<T>(s, x.data<T>(), cpu::pack_weights(s, w.data<T>()),
                    {.bias = data_or_null<T>(bias)}, y.data<T>());
   });
 }
@@ -77,13 +84,17 @@ void conv2d_fused_cpu(const Tensor& x, const PreparedConv2d& prepared, const Ten
                       Activation activation, const Tensor& y) {
   for_float(x.dtype(), "conv2d_fused", [&](auto zero) {
     using T = decltype(zero);
-    cpu::conv2d<T>(sizes(x.shape(), prepared.w, y.shape(), prepared.options), x.data<T>(),
-                   prepared.weight.data<T>(),
-                   {.bias = data_or_null<T>(prepared.bias),
-                    .add = data_or_null<T>(add),
-                    .add_n = add ? add.dim(0) : 1,
-                    .relu = activation == Activation::relu},
-                   y.data<T>());
+    const cpu::ConvShape s = sizes(x.shape(), prepared.w, y.shape(), prepared.options);
+    const cpu::Epilogue<T> epilogue = {
+        .bias = data_or_null<T>(prepared.bias),
+        .add = data_or_null<T>(add),
+        .add_rows = add ? add.numel() / std::max<int64_t>(s.o, 1) : 1,
+        .relu = activation == Activation::relu};
+    if constexpr (std::is_same_v<T, float>)
+      cpu::conv2d(s, x.data<T>(), *prepared.packed, epilogue, y.data<T>());
+    else
+      cpu::conv2d(s, x.data<T>(), cpu::pack_weights(s, prepared.weight.data<T>()), epilogue,
+                  y.data<T>());
   });
 }
 
@@ -170,8 +181,16 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, Conv2dOption
 std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
                                                      Conv2dOptions options) {
   check_weights("prepare_conv2d", w, bias, options);
-  return std::make_shared<PreparedConv2d>(
-      PreparedConv2d{w.shape(), options, w.detach().clone(), bias ? bias.detach().clone() : bias});
+  PreparedConv2d prepared = {w.shape(), w.dtype(), w.device(), options};
+  if (bias) prepared.bias = bias.detach().clone();
+  if (w.device().kind == Device::cpu && w.dtype() == DType::f32) {
+    const cpu::ConvShape s = sizes(w.shape(), w.shape(), w.shape(), options);
+    prepared.packed =
+        std::make_shared<cpu::ConvWeights<float>>(cpu::pack_weights(s, w.data<float>()));
+  } else {
+    prepared.weight = w.detach().clone();
+  }
+  return std::make_shared<PreparedConv2d>(std::move(prepared));
 }
 
 Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
@@ -179,7 +198,10 @@ Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tenso
   check(!recording(x, add), "conv2d_fused: has no gradient; use conv2d, or hold a NoGrad");
   Tensor y = Tensor::empty(output_shape("conv2d_fused", x, prepared.w, prepared.options), x.dtype(),
                            x.device());
-  check_kind("conv2d_fused", x, "w", prepared.weight);
+  check<DTypeError>(x.dtype() == prepared.dtype, "conv2d_fused: x is ", x.dtype(), " but w is ",
+                    prepared.dtype);
+  check<DeviceError>(x.device() == prepared.device, "conv2d_fused: x is on ", x.device(),
+                     " but w is on ", prepared.device);
   if (add) {
     Shape shared = y.shape();
     shared.set(0, 1);

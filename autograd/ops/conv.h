@@ -8,6 +8,11 @@
 
 namespace munet {
 
+namespace cpu {
+template <class T>
+struct ConvWeights;
+}
+
 struct Conv2dOptions {
   int stride = 1;
   int padding = 0;  // zeros on all four sides, pixels
@@ -28,8 +33,12 @@ enum class Activation { none, relu };
 // not follow later changes of w.
 struct PreparedConv2d {
   Shape w;
-  Conv2dOptions options;
-  Tensor weight, bias;
+  DType dtype;
+  Device device;
+  Conv2dOptions options = {};
+  Tensor bias = {};
+  std::shared_ptr<const cpu::ConvWeights<float>> packed = {};  // f32 on the CPU
+  Tensor weight = {};                                          // a copy of w in all other cases
 };
 std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
                                                      Conv2dOptions options);

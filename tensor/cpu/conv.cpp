@@ -1,85 +1,164 @@
 #include "tensor/cpu/conv.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "tensor/parallel.h"
 
 namespace munet::cpu {
+namespace {
+
+// Columns [k, k+count) of the row of input numbers under output position m, in the order p, q, c of
+// the weights, written by put_row<Size>. For one p they are a run of x, cut at the left and right
+// edge.
+template <int64_t Size, class T>
+void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t count, T* row,
+                int64_t stride) {
+  const int64_t image = m / (s.oh * s.ow), i = m / s.ow % s.oh, j = m % s.ow;
+  const int64_t ix = j * s.stride - s.left, run = s.kw * s.c;
+  const int64_t inside = std::clamp(-ix, int64_t{0}, s.kw) * s.c;  // [inside, outside) of the run
+  const int64_t outside = std::max(std::clamp(s.w - ix, int64_t{0}, s.kw) * s.c, inside);
+  for (int64_t at = k; at < k + count;) {
+    const int64_t p = at / run, first = at - p * run, end = std::min(run, first + k + count - at);
+    const int64_t iy = i * s.stride + p - s.top;
+    const bool above_or_below = iy < 0 || iy >= s.h;
+    // [a, b): the part of [first, end) that x has
+    const int64_t a = above_or_below ? end : std::clamp(inside, first, end);
+    const int64_t b = above_or_below ? end : std::clamp(outside, first, end);
+    const int64_t from = ((image * s.h + iy) * s.w + ix) * s.c + a;
+    put_row<Size, T>(row, stride, at - k, nullptr, a - first);
+    if (a < b) put_row<Size>(row, stride, at - k + a - first, x + from, b - a);
+    put_row<Size, T>(row, stride, at - k + b - first, nullptr, end - b);
+    at += end - first;
+  }
+}
+
+}  // namespace
 
 template <class T>
-void conv2d(const ConvShape& s, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y) {
-  parallel_for(s.n * s.oh, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t image = r / s.oh, i = r % s.oh;
-      for (int64_t j = 0; j < s.ow; ++j)
-        for (int64_t o = 0; o < s.o; ++o) {
-          T sum = 0;
-          for (int64_t p = 0; p < s.kh; ++p)
-            for (int64_t q = 0; q < s.kw; ++q) {
-              const int64_t iy = i * s.stride + p - s.top, ix = j * s.stride + q - s.left;
-              if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
-              const T* from = x + ((image * s.h + iy) * s.w + ix) * s.c;
-              const T* weight = w + ((o * s.kh + p) * s.kw + q) * s.c;
-              for (int64_t c = 0; c < s.c; ++c) sum += from[c] * weight[c];
-            }
-          if (epilogue.bias) sum += epilogue.bias[o];
-          if (epilogue.add)
-            sum += epilogue.add[(((image % epilogue.add_n) * s.oh + i) * s.ow + j) * s.o + o];
-          y[(r * s.ow + j) * s.o + o] = epilogue.relu && sum < 0 ? T(0) : sum;
-        }
+ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
+  const int64_t k = s.kh * s.kw * s.c, depth = padded(k);
+  auto storage = std::make_unique<Storage>(std::size_t(right_panels(s.o, k)) * sizeof(T), Device{});
+  T* const panels = static_cast<T*>(storage->data());
+  parallel_for(round_up(s.o, kTileColumns), kTileColumns, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      T* to = panels + j / kTileColumns * kTileColumns * depth + j % kTileColumns;
+      for (int64_t l = 0; l < depth; ++l)
+        to[l * kTileColumns] = j < s.o && l < k ? w[j * k + l] : T(0);
     }
   });
+  return {std::move(storage)};
 }
+
+template <class T>
+void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
+            T* y) {
+  multiply(Product<T>{.m = s.n * s.oh * s.ow,
+                      .n = s.o,
+                      .k = s.kh * s.kw * s.c,
+                      .left =
+                          [&](int64_t row, int64_t rows, int64_t k, int64_t depth, T* panels) {
+                            for (int64_t i = 0; i < rows; ++i)
+                              put_window<kGroup>(s, x, row + i, k, depth,
+                                                 left_row(panels, depth, i), kTileRows * kGroup);
+                          },
+                      .right = w.panels(),
+                      .c = y,
+                      .epilogue = epilogue});
+}
+
+namespace {
+
+// gx[i] gathers gy[j] over the taps p with j*stride + p - top = i. For the rows i = a + stride*t of
+// one phase a these are every stride-th tap from `first` on, and j falls as p rises: a convolution
+// of gy with stride 1 and turned taps. So gx is stride*stride such convolutions, interleaved.
+struct Phase {
+  int64_t a, size, first, taps, before;  // before: the zeros in front of gy
+  Phase(int64_t a, int64_t h, int64_t kernel, int64_t padding, int64_t stride)
+      : a(a), size((h - a + stride - 1) / stride), first((a + padding) % stride) {
+    taps = std::max<int64_t>((kernel - first + stride - 1) / stride, 0);
+    // Row t meets gy's row t + (a + padding - first) / stride - u through tap first + stride*u.
+    before = taps - 1 - (a + padding - first) / stride;
+  }
+};
+
+// The weights of one phase, [c, taps, taps, o] from [o, kh, kw, c].
+template <class T>
+void turn_weights(const ConvShape& s, const Phase& y, const Phase& x, const T* w, T* turned) {
+  parallel_for(s.c, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c)
+      for (int64_t u = y.taps - 1; u >= 0; --u)
+        for (int64_t v = x.taps - 1; v >= 0; --v) {
+          const int64_t p = y.first + u * s.stride, q = x.first + v * s.stride;
+          const int64_t tap = (y.taps - 1 - u) * x.taps + x.taps - 1 - v;
+          for (int64_t o = 0; o < s.o; ++o)
+            turned[(c * y.taps * x.taps + tap) * s.o + o] =
+                w[((o * s.kh + p) * s.kw + q) * s.c + c];
+        }
+  });
+}
+
+template <class T>
+void grad_x_phase(const ConvShape& s, const Phase& y, const Phase& x, const T* gy, const T* w,
+                  T* gx) {
+  const ConvShape phase = {.n = s.n,
+                           .h = s.oh,
+                           .w = s.ow,
+                           .c = s.o,
+                           .o = s.c,
+                           .kh = y.taps,
+                           .kw = x.taps,
+                           .stride = 1,
+                           .top = y.before,
+                           .left = x.before,
+                           .oh = y.size,
+                           .ow = x.size};
+  const Storage turned(std::size_t(s.c * y.taps * x.taps * s.o) * sizeof(T), Device{});
+  turn_weights(s, y, x, w, static_cast<T*>(turned.data()));
+  const ConvWeights<T> packed = pack_weights(phase, static_cast<const T*>(turned.data()));
+  if (s.stride == 1) return conv2d(phase, gy, packed, {}, gx);
+  const Storage scratch(std::size_t(s.n * y.size * x.size * s.c) * sizeof(T), Device{});
+  T* const part = static_cast<T*>(scratch.data());
+  conv2d(phase, gy, packed, {}, part);
+  parallel_for(s.n * y.size, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t j = 0; j < x.size; ++j) {
+        const int64_t row = r / y.size * s.h + y.a + r % y.size * s.stride;
+        std::copy_n(part + (r * x.size + j) * s.c, s.c,
+                    gx + (row * s.w + x.a + j * s.stride) * s.c);
+      }
+  });
+}
+
+}  // namespace
 
 template <class T>
 void conv2d_grad_x(const ConvShape& s, const T* gy, const T* w, T* gx) {
-  parallel_for(s.n * s.h, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t image = r / s.h, iy = r % s.h;
-      for (int64_t ix = 0; ix < s.w; ++ix) {
-        T* to = gx + (r * s.w + ix) * s.c;
-        std::fill(to, to + s.c, T(0));
-        for (int64_t p = 0; p < s.kh; ++p)
-          for (int64_t q = 0; q < s.kw; ++q) {
-            const int64_t up = iy + s.top - p, left = ix + s.left - q;
-            if (up < 0 || left < 0 || up % s.stride || left % s.stride) continue;
-            const int64_t i = up / s.stride, j = left / s.stride;
-            if (i >= s.oh || j >= s.ow) continue;
-            for (int64_t o = 0; o < s.o; ++o) {
-              const T value = gy[((image * s.oh + i) * s.ow + j) * s.o + o];
-              const T* weight = w + ((o * s.kh + p) * s.kw + q) * s.c;
-              for (int64_t c = 0; c < s.c; ++c) to[c] += value * weight[c];
-            }
-          }
-      }
-    }
-  });
+  for (int64_t a = 0; a < std::min(s.stride, s.h); ++a)
+    for (int64_t b = 0; b < std::min(s.stride, s.w); ++b)
+      grad_x_phase(s, Phase(a, s.h, s.kh, s.top, s.stride), Phase(b, s.w, s.kw, s.left, s.stride),
+                   gy, w, gx);
 }
 
+// gw[o][p,q,c] = sum over positions of gy[position][o] * window(position)[p,q,c]: a product whose
+// inner size is the number of positions.
 template <class T>
 void conv2d_grad_w(const ConvShape& s, const T* gy, const T* x, T* gw) {
-  parallel_for(s.o * s.kh * s.kw, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t o = r / (s.kh * s.kw), p = r / s.kw % s.kh, q = r % s.kw;
-      T* to = gw + r * s.c;
-      std::fill(to, to + s.c, T(0));
-      for (int64_t row = 0; row < s.n * s.oh; ++row)
-        for (int64_t j = 0; j < s.ow; ++j) {
-          const int64_t iy = row % s.oh * s.stride + p - s.top, ix = j * s.stride + q - s.left;
-          if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
-          const T* from = x + ((row / s.oh * s.h + iy) * s.w + ix) * s.c;
-          const T value = gy[(row * s.ow + j) * s.o + o];
-          for (int64_t c = 0; c < s.c; ++c) to[c] += value * from[c];
-        }
-    }
-  });
+  const int64_t n = s.kh * s.kw * s.c;
+  multiply<T>(
+      s.o, n, s.n * s.oh * s.ow, transposed_left(gy, s.o),
+      [&](int64_t k, int64_t count, T* rows, int64_t stride) {
+        for (int64_t i = 0; i < count; ++i)
+          put_window<kTileColumns>(s, x, k + i, 0, n, rows + i * kTileColumns, stride);
+      },
+      gw);
 }
 
-template void conv2d(const ConvShape&, const float*, const float*, const ConvEpilogue<float>&,
-                     float*);
-template void conv2d(const ConvShape&, const double*, const double*, const ConvEpilogue<double>&,
-                     double*);
+template ConvWeights<float> pack_weights(const ConvShape&, const float*);
+template ConvWeights<double> pack_weights(const ConvShape&, const double*);
+template void conv2d(const ConvShape&, const float*, const ConvWeights<float>&,
+                     const Epilogue<float>&, float*);
+template void conv2d(const ConvShape&, const double*, const ConvWeights<double>&,
+                     const Epilogue<double>&, double*);
 template void conv2d_grad_x(const ConvShape&, const float*, const float*, float*);
 template void conv2d_grad_x(const ConvShape&, const double*, const double*, double*);
 template void conv2d_grad_w(const ConvShape&, const float*, const float*, float*);

@@ -1,13 +1,17 @@
-// Convolution on raw pointers: feature maps [n,h,w,c], weights [o,kh,kw,c].
+// Convolution on raw pointers: feature maps [n,h,w,c], weights [o,kh,kw,c]. f32 and f64.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+
+#include "tensor/cpu/gemm.h"
+#include "tensor/storage.h"
 
 namespace munet::cpu {
 
 // One convolution's sizes. Output (i,j) meets input rows i*stride + p - top, p in 0..kh-1, and
 // columns j*stride + q - left; positions outside the input count as zero. top and left may be
-// negative (the gradients need that).
+// negative, and output rows may lie wholly outside (the gradients need that).
 struct ConvShape {
   int64_t n, h, w, c;  // input
   int64_t o, kh, kw;
@@ -15,18 +19,22 @@ struct ConvShape {
   int64_t oh, ow;  // output
 };
 
-// What happens to each output number on its way to memory: y = act(y + bias[o] + add[...]).
+// Weights [o,kh,kw,c] as right panels of the matrix [kh*kw*c, o].
 template <class T>
-struct ConvEpilogue {
-  const T* bias = nullptr;  // [o], or null
-  const T* add = nullptr;   // [add_n,oh,ow,o], or null
-  int64_t add_n = 1;        // n, or 1: the same for every image
-  bool relu = false;
+struct ConvWeights {
+  std::unique_ptr<const Storage> storage;
+  const T* panels() const { return static_cast<const T*>(storage->data()); }
 };
-
-// y[n,oh,ow,o] = epilogue(x (*) w). T: float, double.
+// Of s only what describes the weights matters: o, kh, kw, c, stride.
 template <class T>
-void conv2d(const ConvShape& s, const T* x, const T* w, const ConvEpilogue<T>& epilogue, T* y);
+ConvWeights<T> pack_weights(const ConvShape& s, const T* w);
+
+// y[n,oh,ow,o] = epilogue(x (*) w): n*oh*ow*o*kh*kw*c multiply-adds as one matrix product whose
+// left operand, the pixels under each output position, is gathered block by block and never stored.
+// Error for each element as in gemm.h with k = kh*kw*c.
+template <class T>
+void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
+            T* y);
 
 // gx[n,h,w,c] from gy[n,oh,ow,o]; every element of gx is written.
 template <class T>

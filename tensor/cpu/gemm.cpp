@@ -1,26 +1,175 @@
 #include "tensor/cpu/gemm.h"
 
-#include <algorithm>
-
 #include "tensor/parallel.h"
+#include "tensor/storage.h"
 
 namespace munet::cpu {
+namespace {
+
+// Rows of the left operand that one thread packs at a time: with 256 columns 96 KB, for the
+// second-level cache, where the same rows of c lie too.
+constexpr int64_t kRows = 96;
+
+// One tile at row i, column j. Tiles that stick out of c, and tiles across two images that share
+// one `add`, go through a buffer; the sums are made in the same order.
+template <class T>
+void run_tile(const Kernels<T>& table, const Product<T>& p, Tile<T> t, bool last, int64_t i,
+              int64_t j) {
+  const Epilogue<T>& e = p.epilogue;
+  const int64_t rows = std::min(kTileRows, p.m - i), columns = std::min(kTileColumns, p.n - j);
+  const int64_t add_row = i % e.add_rows;
+  t.c = p.c + i * p.n + j;
+  t.stride = p.n;
+  if (rows == kTileRows && columns == kTileColumns &&
+      !(last && e.add && add_row + rows > e.add_rows)) {
+    if (last) {
+      t.bias = e.bias ? e.bias + j : nullptr;
+      t.add = e.add ? e.add + add_row * p.n + j : nullptr;
+      t.add_stride = p.n;
+      t.relu = e.relu;
+    }
+    return table.tile(t);
+  }
+  T buffer[kTileRows * kTileColumns];
+  T* const c = t.c;
+  const bool accumulate = t.accumulate;
+  t.c = buffer;
+  t.stride = kTileColumns;
+  t.accumulate = false;
+  table.tile(t);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t q = 0; q < columns; ++q) {
+      T value = buffer[r * kTileColumns + q];
+      if (accumulate) value += c[r * p.n + q];
+      if (last) {
+        if (e.bias) value += e.bias[j + q];
+        if (e.add) value += e.add[(i + r) % e.add_rows * p.n + j + q];
+        if (e.relu && value < T(0)) value = T(0);
+      }
+      c[r * p.n + q] = value;
+    }
+}
+
+// How c is cut into tasks: blocks of rows, and of columns where there are too few rows to go round.
+struct Tasks {
+  int64_t rows, columns;  // of a task
+  int64_t down, across;   // tasks
+  Tasks(int64_t m, int64_t n, int64_t k) {
+    constexpr int64_t kSerial = 1 << 16;  // multiply-adds that are not worth a second thread
+    const int64_t threads = m * n * k < kSerial ? 1 : num_threads();
+    down = round_up((m + kRows - 1) / kRows, threads);  // the last thread shall not wait
+    rows = round_up((m + down - 1) / down, kTileRows);
+    if (threads > 1 && rows < kRows / 2) rows = kRows / 2;
+    down = (m + rows - 1) / rows;
+    const int64_t panels = (n + kTileColumns - 1) / kTileColumns;
+    across = down >= threads ? 1 : std::min((2 * threads + down - 1) / down, (panels + 3) / 4);
+    columns = (panels + across - 1) / across * kTileColumns;
+    across = (n + columns - 1) / columns;
+  }
+};
+
+}  // namespace
 
 template <class T>
-void gemm(const GemmShape& s, const T* a, const T* b, T* c) {
-  parallel_for(s.m, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      T* row = c + i * s.n;
-      std::fill(row, row + s.n, T(0));
-      for (int64_t k = 0; k < s.k; ++k) {
-        const T value = s.transpose_a ? a[k * s.m + i] : a[i * s.k + k];
-        for (int64_t j = 0; j < s.n; ++j)
-          row[j] += value * (s.transpose_b ? b[j * s.k + k] : b[k * s.n + j]);
+void multiply(const Product<T>& p) {
+  if (p.m == 0 || p.n == 0) return;
+  const Kernels<T>& table = kernels<T>();
+  const int64_t k = padded(p.k);
+  const int64_t blocks = (k + kDepth - 1) / kDepth;
+  const int64_t depth = round_up((k + blocks - 1) / blocks, kGroup);
+  const Tasks tasks(p.m, p.n, k);
+  parallel_for(tasks.down * tasks.across, 1, [&](int64_t begin, int64_t end) {
+    const Storage scratch(std::size_t(left_panels(tasks.rows, depth)) * sizeof(T), Device{});
+    T* const panels = static_cast<T*>(scratch.data());
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t row = task / tasks.across * tasks.rows;
+      const int64_t column = task % tasks.across * tasks.columns;
+      const int64_t rows = std::min(tasks.rows, p.m - row);
+      const int64_t last_column = std::min(column + tasks.columns, p.n);
+      for (int64_t k0 = 0; k0 < k; k0 += depth) {
+        const int64_t kc = std::min(depth, k - k0);  // a multiple of 8; p.k may end before
+        if (rows % kTileRows || k0 + kc > p.k)
+          std::fill(panels, panels + left_panels(rows, kc), T(0));
+        p.left(row, rows, k0, std::min(kc, p.k - k0), panels);
+        for (int64_t j = column; j < last_column; j += kTileColumns) {
+          Tile<T> t;
+          t.depth = kc;
+          t.b = p.right + j * k + k0 * kTileColumns;
+          t.accumulate = p.accumulate || k0 > 0;
+          for (int64_t i = 0; i < rows; i += kTileRows) {
+            t.a = panels + i * kc;
+            // The next panel of b arrives a quarter per call, during the first four calls.
+            t.ahead = i < 4 * kTileRows ? t.b + k * kTileColumns + i / kTileRows * 4 * kc : t.b;
+            run_tile(table, p, t, k0 + kc == k, row + i, j);
+          }
+        }
       }
     }
   });
 }
 
+template <class T>
+void multiply(int64_t m, int64_t n, int64_t k, const PackLeft<T>& left, const PackRight<T>& right,
+              T* c) {
+  const Storage scratch(std::size_t(right_panels(n, std::min(k, kDepth))) * sizeof(T), Device{});
+  T* const panels = static_cast<T*>(scratch.data());
+  for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kDepth) {
+    const int64_t depth = std::min(kDepth, k - k0);
+    const int64_t stride = kTileColumns * padded(depth);
+    if (n % kTileColumns || depth % kGroup)
+      std::fill(panels, panels + right_panels(n, depth), T(0));
+    parallel_for(depth, 32, [&](int64_t begin, int64_t end) {
+      right(k0 + begin, end - begin, panels + begin * kTileColumns, stride);
+    });
+    multiply(Product<T>{.m = m,
+                        .n = n,
+                        .k = depth,
+                        .left = [&](int64_t row, int64_t rows, int64_t l, int64_t count,
+                                    T* to) { left(row, rows, k0 + l, count, to); },
+                        .right = panels,
+                        .c = c,
+                        .accumulate = k0 > 0});
+  }
+}
+
+template <class T>
+PackLeft<T> transposed_left(const T* a, int64_t m) {
+  return [=](int64_t row, int64_t rows, int64_t k, int64_t depth, T* panels) {
+    const int64_t panel = kTileRows * padded(depth);
+    for (int64_t l = 0; l < depth; ++l) {
+      const T* from = a + (k + l) * m + row;
+      T* to = panels + l / kGroup * kTileRows * kGroup + l % kGroup;
+      for (int64_t i = 0; i < rows; i += kTileRows, to += panel)
+        for (int64_t r = 0; r < std::min(kTileRows, rows - i); ++r) to[r * kGroup] = from[i + r];
+    }
+  };
+}
+
+template <class T>
+void gemm(const GemmShape& s, const T* a, const T* b, T* c) {
+  const PackLeft<T> straight = [&](int64_t row, int64_t rows, int64_t k, int64_t depth, T* panels) {
+    for (int64_t i = 0; i < rows; ++i)
+      put_row<kGroup>(left_row(panels, depth, i), kTileRows * kGroup, 0, a + (row + i) * s.k + k,
+                      depth);
+  };
+  const PackRight<T> right = [&](int64_t k, int64_t count, T* rows, int64_t stride) {
+    for (int64_t l = 0; l < count && !s.transpose_b; ++l)
+      put_row<kTileColumns>(rows + l * kTileColumns, stride, 0, b + (k + l) * s.n, s.n);
+    for (int64_t j = 0; j < s.n && s.transpose_b; ++j)
+      for (int64_t l = 0; l < count; ++l)
+        rows[j / kTileColumns * stride + l * kTileColumns + j % kTileColumns] = b[j * s.k + k + l];
+  };
+  multiply(s.m, s.n, s.k, s.transpose_a ? transposed_left(a, s.m) : straight, right, c);
+}
+
+template void multiply(const Product<float>&);
+template void multiply(const Product<double>&);
+template void multiply(int64_t, int64_t, int64_t, const PackLeft<float>&, const PackRight<float>&,
+                       float*);
+template void multiply(int64_t, int64_t, int64_t, const PackLeft<double>&, const PackRight<double>&,
+                       double*);
+template PackLeft<float> transposed_left(const float*, int64_t);
+template PackLeft<double> transposed_left(const double*, int64_t);
 template void gemm(const GemmShape&, const float*, const float*, float*);
 template void gemm(const GemmShape&, const double*, const double*, double*);
 

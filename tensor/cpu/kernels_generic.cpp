@@ -1,1 +1,57 @@
-// The generic micro-kernels (Eigen).
+// The micro-kernels for any machine and for f64, on Eigen's small fixed-size arrays, which become
+// the vector instructions that the compiler may use. Also the choice of the table.
+#include "tensor/cpu/kernels.h"
+
+#include <Eigen/Core>
+
+namespace munet::cpu {
+namespace {
+
+template <class T>
+void tile(const Tile<T>& t) {
+  constexpr int kWidth = 32 / sizeof(T);  // columns at a time: 6 rows of them stay in registers
+  using Row = Eigen::Array<T, kWidth, 1>;
+  for (int64_t j = 0; j < kTileColumns; j += kWidth) {
+    Row c[kTileRows];
+    for (Row& row : c) row.setZero();
+    for (int64_t k = 0; k < t.depth; ++k) {
+      const Eigen::Map<const Row> b(t.b + k * kTileColumns + j);
+      const T* a = t.a + k / kGroup * kTileRows * kGroup + k % kGroup;
+#pragma GCC unroll 6
+      for (int64_t i = 0; i < kTileRows; ++i) c[i] += a[i * kGroup] * b;
+    }
+#pragma GCC unroll 6
+    for (int64_t i = 0; i < kTileRows; ++i) {
+      Eigen::Map<Row> to(t.c + i * t.stride + j);
+      if (t.accumulate) c[i] += to;
+      if (t.bias) c[i] += Eigen::Map<const Row>(t.bias + j);
+      if (t.add) c[i] += Eigen::Map<const Row>(t.add + i * t.add_stride + j);
+      if (t.relu) c[i] = (c[i] < T(0)).select(T(0), c[i]);
+      to = c[i];
+    }
+  }
+}
+
+template <class T>
+constexpr Kernels<T> kTable = {.name = "generic", .tile = tile<T>};
+
+}  // namespace
+
+template <class T>
+const Kernels<T>& generic_kernels() {
+  return kTable<T>;
+}
+template const Kernels<float>& generic_kernels();
+template const Kernels<double>& generic_kernels();
+
+template <>
+const Kernels<float>& kernels() {
+  static const Kernels<float>& chosen = avx2_kernels() ? *avx2_kernels() : kTable<float>;
+  return chosen;
+}
+template <>
+const Kernels<double>& kernels() {
+  return kTable<double>;
+}
+
+}  // namespace munet::cpu

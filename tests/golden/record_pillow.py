@@ -40,3 +40,4 @@ for name, image, options in [("420", picture, dict(subsampling=2)),
     if name == "turned":
         decoded = decoded.transpose(Image.ROTATE_270)
     decoded.convert("RGB").save(f"jpeg_{name}.png")
+picture.convert("CMYK").save("jpeg_cmyk.jpg", quality=80)  # refused

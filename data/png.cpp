@@ -1,0 +1,199 @@
+// libpng reports by longjmp, so whatever has a destructor lives outside of the functions that call
+// setjmp.
+#include "data/png.h"
+
+#include <png.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "tensor/error.h"
+
+namespace munet {
+namespace {
+
+// One file in memory, being read or written, and libpng's last words.
+struct Stream {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  char message[160] = "";
+};
+
+[[noreturn]] void on_error(png_structp png, png_const_charp message) {
+  auto* stream = static_cast<Stream*>(png_get_error_ptr(png));
+  std::snprintf(stream->message, sizeof stream->message, "%s", message);
+  png_longjmp(png, 1);
+}
+
+void on_warning(png_structp, png_const_charp) {}  // about colour profiles and the like
+
+struct Reader : Stream {
+  const std::vector<uint8_t>& bytes;
+  const std::filesystem::path& path;
+  std::size_t at = 0;
+  png_uint_32 width = 0, height = 0;
+  int color = 0, depth = 0;
+
+  Reader(const std::vector<uint8_t>& bytes, const std::filesystem::path& path)
+      : bytes(bytes), path(path) {}
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  void open();
+  bool read_header();
+  bool read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows);
+  std::vector<uint8_t> pixels(bool rgb);
+  [[noreturn]] void damaged() const {
+    throw FileError(str("read_image: ", path.string(), ": expected a whole PNG; found \"", message,
+                        "\"; the file is truncated or damaged"));
+  }
+};
+
+void read_bytes(png_structp png, png_bytep to, std::size_t n) {
+  auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+  if (n > reader->bytes.size() - reader->at) png_error(png, "Premature end of PNG file");
+  std::memcpy(to, reader->bytes.data() + reader->at, n);
+  reader->at += n;
+}
+
+// Not in a constructor: what is made here is freed even if the file turns out to be damaged.
+void Reader::open() {
+  png = png_create_read_struct(PNG_LIBPNG_VER_STRING, static_cast<Stream*>(this), on_error,
+                               on_warning);
+  if (png) info = png_create_info_struct(png);
+  if (!info) throw std::bad_alloc();
+  png_set_read_fn(png, this, read_bytes);
+  png_set_user_limits(png, 0x7fffffff, 0x7fffffff);  // check_picture_size says it in clearer words
+  if (!read_header()) damaged();
+  check_picture_size("read_image", path, width, height);
+}
+
+bool Reader::read_header() {
+  if (setjmp(png_jmpbuf(png))) return false;
+  png_read_info(png, info);
+  png_get_IHDR(png, info, &width, &height, &depth, &color, nullptr, nullptr, nullptr);
+  return true;
+}
+
+bool Reader::read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  if (rgb) {
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (!(color & PNG_COLOR_MASK_COLOR)) {
+      if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+      png_set_gray_to_rgb(png);
+    }
+    if (depth == 16) png_set_scale_16(png);
+  } else {
+    png_set_packing(png);  // one byte per sample, not scaled
+  }
+  png_set_strip_alpha(png);
+  png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  const std::size_t row_bytes = png_get_rowbytes(png, info);
+  pixels.resize(row_bytes * height);
+  rows.resize(height);
+  for (png_uint_32 y = 0; y < height; ++y) rows[y] = pixels.data() + y * row_bytes;
+  png_read_image(png, rows.data());
+  png_read_end(png, nullptr);
+  return true;
+}
+
+std::vector<uint8_t> Reader::pixels(bool rgb) {
+  std::vector<uint8_t> pixels;
+  std::vector<png_bytep> rows;
+  if (!read_pixels(rgb, pixels, rows)) damaged();
+  return pixels;
+}
+
+struct Writer : Stream {
+  std::vector<uint8_t> bytes;
+  Writer();
+  ~Writer() { png_destroy_write_struct(&png, &info); }
+  bool write(int width, int height, const uint8_t* pixels, const std::vector<uint8_t>& palette);
+};
+
+void write_bytes(png_structp png, png_bytep from, std::size_t n) {
+  auto* writer = static_cast<Writer*>(png_get_io_ptr(png));
+  bool grown = true;
+  try {
+    writer->bytes.insert(writer->bytes.end(), from, from + n);
+  } catch (const std::bad_alloc&) {
+    grown = false;
+  }
+  if (!grown) png_error(png, "out of memory");  // not from a handler: it leaves by longjmp
+}
+
+Writer::Writer() {
+  png = png_create_write_struct(PNG_LIBPNG_VER_STRING, static_cast<Stream*>(this), on_error,
+                                on_warning);
+  if (png) info = png_create_info_struct(png);
+  if (!info) throw std::bad_alloc();
+  png_set_write_fn(png, this, write_bytes, nullptr);
+}
+
+bool Writer::write(int width, int height, const uint8_t* pixels,
+                   const std::vector<uint8_t>& palette) {
+  if (setjmp(png_jmpbuf(png))) return false;
+  const bool rgb = palette.empty();
+  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), 8,
+               rgb ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_color colors[256];
+  const int count = int(palette.size() / 3);
+  for (int i = 0; i < count; ++i)
+    colors[i] = {palette[std::size_t(i) * 3], palette[std::size_t(i) * 3 + 1],
+                 palette[std::size_t(i) * 3 + 2]};
+  if (!rgb) png_set_PLTE(png, info, colors, count);
+  png_write_info(png, info);
+  for (int y = 0; y < height; ++y)
+    png_write_row(png, pixels + std::size_t(y) * std::size_t(width) * (rgb ? 3 : 1));
+  png_write_end(png, nullptr);
+  return true;
+}
+
+}  // namespace
+
+Image decode_png_rgb(const std::vector<uint8_t>& bytes, const std::filesystem::path& path) {
+  Reader reader(bytes, path);
+  reader.open();
+  Image image{int(reader.width), int(reader.height), {}};
+  image.rgb = reader.pixels(true);
+  return image;
+}
+
+PngSamples decode_png_samples(const std::vector<uint8_t>& bytes,
+                              const std::filesystem::path& path) {
+  Reader reader(bytes, path);
+  reader.open();
+  const bool palette = reader.color == PNG_COLOR_TYPE_PALETTE;
+  const bool rgb = !palette && (reader.color & PNG_COLOR_MASK_COLOR);
+  check<FileError>(!rgb && reader.depth <= 8, "read_mask: ", path.string(),
+                   ": expected a PNG with a palette or 8-bit grey, whose numbers are object ids; "
+                   "found ",
+                   reader.depth, "-bit ", rgb ? "RGB" : "grey",
+                   "; save it with a palette (index 0 = background) or as 8-bit grey");
+  PngSamples samples{int(reader.width), int(reader.height), (1 << reader.depth) - 1, {}, {}};
+  png_colorp colors = nullptr;
+  int count = 0;
+  if (palette) png_get_PLTE(reader.png, reader.info, &colors, &count);
+  for (int i = 0; i < count; ++i)
+    samples.palette.insert(samples.palette.end(), {colors[i].red, colors[i].green, colors[i].blue});
+  samples.values = reader.pixels(false);
+  return samples;
+}
+
+std::vector<uint8_t> encode_png(int width, int height, const std::vector<uint8_t>& pixels,
+                                const std::vector<uint8_t>& palette) {
+  const std::size_t expected = std::size_t(width) * std::size_t(height) * (palette.empty() ? 3 : 1);
+  check<ShapeError>(width > 0 && height > 0 && pixels.size() == expected, "encode_png: expected ",
+                    expected, " bytes for ", width, "x", height, "; given ", pixels.size());
+  check<ShapeError>(palette.size() % 3 == 0 && palette.size() <= 768,
+                    "encode_png: expected at most 256 RGB triples in the palette; given ",
+                    palette.size(), " bytes");
+  Writer writer;
+  check(writer.write(width, height, pixels.data(), palette), "encode_png: ", writer.message);
+  return std::move(writer.bytes);
+}
+
+}  // namespace munet

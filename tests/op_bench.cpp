@@ -1,0 +1,181 @@
+// op_bench: times the network's convolutions and products (480 x 864 frames) beside this machine's
+// multiply-add peak, measured between them in the same run. A program, not a test.
+//   op_bench [threads = all] [seconds per row = 0.3] [only rows whose name holds this text]
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "autograd/node.h"
+#include "autograd/ops/conv.h"
+#include "autograd/ops/matmul.h"
+#include "tensor/cpu/kernels.h"
+#include "tensor/parallel.h"
+#include "tests/support.h"
+
+using namespace munet;
+
+namespace {
+
+// Seconds. With one thread its processor time, so that other programs on the machine count less.
+double now() {
+  timespec t;
+  clock_gettime(num_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+struct Times {
+  std::vector<double> seconds;
+  double best() const { return *std::min_element(seconds.begin(), seconds.end()); }
+  double median() {
+    std::nth_element(seconds.begin(), seconds.begin() + long(seconds.size() / 2), seconds.end());
+    return seconds[seconds.size() / 2];
+  }
+};
+
+// GFLOP/s of the micro-kernel on operands that stay in the first-level cache: what a product can
+// reach on all threads at this moment. (Within 3 % of a loop of multiply-adds alone.)
+double peak() {
+  constexpr int64_t kDepth = 128, kTiles = 2000;
+  const int threads = num_threads();
+  const Tensor a = Tensor::full({threads, kDepth * cpu::kTileRows}, 1),
+               b = Tensor::full({threads, kDepth * cpu::kTileColumns}, 1),
+               c = Tensor::zeros({threads, cpu::kTileRows * cpu::kTileColumns});
+  const double start = now();
+  parallel_for(threads, 1, [&](int64_t begin, int64_t) {
+    cpu::Tile<float> t;
+    t.depth = kDepth;
+    t.a = a.data<float>() + begin * a.dim(1);
+    t.b = t.ahead = b.data<float>() + begin * b.dim(1);
+    t.c = c.data<float>() + begin * c.dim(1);
+    t.stride = cpu::kTileColumns;
+    for (int64_t i = 0; i < kTiles; ++i) cpu::kernels<float>().tile(t);
+  });
+  return 2e-9 * double(threads * kTiles * kDepth * cpu::kTileRows * cpu::kTileColumns) /
+         (now() - start);
+}
+
+struct Options {
+  double seconds = 0.3;
+  std::string only;
+};
+
+template <class F>
+void time_row(const Options& options, const std::string& name, double macs, F&& f) {
+  if (name.find(options.only) == std::string::npos) return;
+  f();
+  Times times;
+  double top = 0;
+  for (const double start = now(); now() - start < options.seconds || times.seconds.size() < 5;) {
+    top = std::max(top, peak());
+    const double before = now();
+    f();
+    times.seconds.push_back(now() - before);
+  }
+  const double rate = 2e-9 * macs / times.median(), best = 2e-9 * macs / times.best();
+  std::printf("%-42s %9.3f ms %7.1f GFLOP/s %4.0f %%   best %9.3f ms %7.1f GFLOP/s %4.0f %%\n",
+              name.c_str(), times.median() * 1e3, rate, 100 * rate / top, times.best() * 1e3, best,
+              100 * best / top);
+  std::fflush(stdout);
+}
+
+void conv_row(const Options& options, const std::string& what, int64_t c, int64_t h, int64_t v,
+              int64_t o, int kernel, int stride, int64_t n = 1) {
+  const Conv2dOptions conv = {stride, kernel / 2};
+  const Tensor x = random_tensor({n, h, v, c}, 1), w = random_tensor({o, kernel, kernel, c}, 2),
+               bias = random_tensor({o}, 3);
+  const auto prepared = prepare_conv2d(w, bias, conv);
+  const Tensor y = conv2d_fused(x, *prepared);
+  time_row(options,
+           str(what, ' ', c, "->", o, ' ', kernel, 'x', kernel, stride > 1 ? "s2" : "", " @", h,
+               'x', v, n > 1 ? str(" x", n) : ""),
+           double(y.numel() * kernel * kernel * c),
+           [&] { conv2d_fused(x, *prepared, {}, Activation::relu); });
+}
+
+void gradient_rows(const Options& options, int64_t n, int64_t c, int64_t h, int64_t v, int64_t o,
+                   int kernel, int stride) {
+  const Conv2dOptions conv = {stride, kernel / 2};
+  const Tensor x = random_tensor({n, h, v, c}, 1), w = random_tensor({o, kernel, kernel, c}, 2);
+  const Tensor y = conv2d(x, w, {}, conv), gx = Tensor::empty(x.shape()),
+               gw = Tensor::empty(w.shape());
+  const std::string shape =
+      str(c, "->", o, ' ', kernel, 'x', kernel, stride > 1 ? "s2" : "", " @", h, 'x', v, " x", n);
+  const double macs = double(y.numel() * kernel * kernel * c);
+  time_row(options, "forward, unprepared " + shape, macs, [&] { conv2d(x, w, {}, conv); });
+  time_row(options, "data gradient " + shape, macs,
+           [&] { kernels::conv2d_grad_x({}, y, w, conv, gx); });
+  time_row(options, "weight gradient " + shape, macs,
+           [&] { kernels::conv2d_grad_w({}, y, x, conv, gw); });
+}
+
+void matmul_row(const Options& options, int64_t m, int64_t n, int64_t k,
+                MatmulOptions matmul_options) {
+  const bool ta = matmul_options.transpose_a, tb = matmul_options.transpose_b;
+  const Tensor a = random_tensor(ta ? Shape{k, m} : Shape{m, k}, 1),
+               b = random_tensor(tb ? Shape{n, k} : Shape{k, n}, 2);
+  time_row(options, str("matmul ", m, 'x', n, 'x', k, ta ? " a^T" : "", tb ? " b^T" : ""),
+           double(m * n * k), [&] { matmul(a, b, matmul_options); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1) set_num_threads(std::atoi(argv[1]));
+  Options o;
+  if (argc > 2) o.seconds = std::atof(argv[2]);
+  if (argc > 3) o.only = argv[3];
+  NoGrad no_grad;
+  std::printf("%d threads, %s kernels, peak %.0f GFLOP/s\n", num_threads(),
+              cpu::kernels<float>().name, std::max({peak(), peak(), peak(), peak()}));
+
+  conv_row(o, "50 stem", 3, 480, 864, 64, 7, 2);
+  conv_row(o, "50 res2", 64, 120, 216, 64, 1, 1);
+  conv_row(o, "50 res2", 64, 120, 216, 64, 3, 1);
+  conv_row(o, "50 res2", 64, 120, 216, 256, 1, 1);
+  conv_row(o, "50 res2", 256, 120, 216, 64, 1, 1);
+  conv_row(o, "50 res3", 256, 120, 216, 128, 1, 1);
+  conv_row(o, "50 res3", 128, 120, 216, 128, 3, 2);
+  conv_row(o, "50 res3", 256, 120, 216, 512, 1, 2);
+  conv_row(o, "50 res3", 128, 60, 108, 512, 1, 1);
+  conv_row(o, "50 res3", 512, 60, 108, 128, 1, 1);
+  conv_row(o, "50 res3", 128, 60, 108, 128, 3, 1);
+  conv_row(o, "50 res4", 512, 60, 108, 256, 1, 1);
+  conv_row(o, "50 res4", 256, 60, 108, 256, 3, 2);
+  conv_row(o, "50 res4", 512, 60, 108, 1024, 1, 2);
+  conv_row(o, "50 res4", 256, 30, 54, 1024, 1, 1);
+  conv_row(o, "50 res4", 1024, 30, 54, 256, 1, 1);
+  conv_row(o, "50 res4", 256, 30, 54, 256, 3, 1);
+  conv_row(o, "50 key+value", 1024, 30, 54, 640, 3, 1);
+  conv_row(o, "motion 1", 3, 30, 54, 3, 7, 1);
+  conv_row(o, "motion 3", 16, 30, 54, 16, 3, 1);
+  conv_row(o, "motion 7", 32, 30, 54, 64, 3, 1);
+  conv_row(o, "motion 8", 64, 30, 54, 1024, 1, 1);
+  conv_row(o, "msam", 1024, 30, 54, 1, 1, 1);
+  conv_row(o, "50 decoder", 512, 30, 54, 256, 3, 1);
+  conv_row(o, "50 decoder", 512, 60, 108, 256, 3, 1);
+  conv_row(o, "50 decoder", 256, 60, 108, 256, 3, 1);
+  conv_row(o, "50 decoder", 256, 120, 216, 256, 3, 1);
+  conv_row(o, "50 pred", 256, 120, 216, 2, 3, 1);
+  conv_row(o, "50 stem of two masks", 1, 480, 864, 64, 7, 2, 2);
+  conv_row(o, "18 res3", 64, 120, 216, 128, 3, 2);
+  conv_row(o, "18 res3", 64, 120, 216, 128, 1, 2);
+  conv_row(o, "18 res4", 128, 60, 108, 256, 3, 2);
+  conv_row(o, "18 key+value", 256, 30, 54, 320, 3, 1);
+  conv_row(o, "18 decoder", 64, 120, 216, 96, 3, 1);
+  conv_row(o, "18 decoder", 128, 60, 108, 96, 3, 1);
+  conv_row(o, "18 decoder", 96, 60, 108, 96, 3, 1);
+  conv_row(o, "18 decoder", 96, 120, 216, 96, 3, 1);
+  conv_row(o, "18 pred", 96, 120, 216, 2, 3, 1);
+  conv_row(o, "240p", 256, 15, 27, 1024, 1, 1);
+  conv_row(o, "240p", 256, 15, 27, 256, 3, 1);
+  gradient_rows(o, 5, 64, 100, 100, 64, 3, 1);
+  gradient_rows(o, 5, 256, 25, 25, 1024, 1, 1);
+  gradient_rows(o, 5, 128, 50, 50, 256, 3, 2);
+  matmul_row(o, 1024, 1024, 1024, {});
+  matmul_row(o, 1620, 1620, 128, {false, true});
+  matmul_row(o, 512, 1620, 1620, {true, false});
+}
