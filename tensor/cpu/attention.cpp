@@ -7,32 +7,41 @@
 #include <functional>
 #include <limits>
 
-#include "tensor/cpu/exponential.h"
+#include "tensor/cpu/rows.h"
 #include "tensor/parallel.h"
 
 namespace munet::cpu {
 namespace {
 
-constexpr int64_t kQueryBlock = 48;
+constexpr int64_t kQueryBlock = 48;  // a multiple of the tile's rows and of a group
+constexpr int64_t kTile = kQueryBlock * kMemoryBlock;
+constexpr int64_t kRowStride = kTileRows * kGroup;  // from group to group of a row of left panels
 
-// out[i][j] = <rows[i], panel column j> for the positions [0, count) of packed panels.
+int64_t wide(int64_t dim) { return round_up(dim, kTileColumns); }
+
+// c[rows][n] (+)= left * right, left panels and right panels of one depth. Rows are rounded up to 6
+// and n to 16; one panel of right stays in the first-level cache while all rows pass by.
 template <class T>
-void products(int64_t rows, int64_t depth, const T* a, const T* packed, int64_t count, T* out) {
-  for (int64_t j = 0; j < count; j += kPanel)
-    multiply_panel(rows, depth, a, depth, packed + j * depth, out + j, kMemoryBlock, false);
+void product(int64_t rows, int64_t n, int64_t depth, const T* left, const T* right, T* c,
+             int64_t stride, bool accumulate) {
+  const Kernels<T>& table = kernels<T>();
+  const int64_t deep = padded(depth);
+  for (int64_t j = 0; j < n; j += kTileColumns, right += kTileColumns * deep)
+    for (int64_t i = 0; i < rows; i += kTileRows)
+      table.tile(
+          {.depth = deep,
+           .a = left + i * deep,
+           .b = right,
+           .c = c + i * stride + j,
+           .stride = stride,
+           .accumulate = accumulate,
+           // The next panel, a part of it with each tile.
+           .ahead = right + kTileColumns * deep + std::min<int64_t>(i / kTileRows, 3) * deep * 4});
 }
 
-// sum[i] += weights[i] * block, a block of pack_blocks with `count` rows.
-template <class T>
-void accumulate(int64_t rows, int64_t count, const T* weights, int64_t stride, const T* block,
-                int64_t width, T* sum) {
-  for (int64_t k = 0; k < width; k += kPanel)
-    multiply_panel(rows, count, weights, stride, block + k * count, sum + k, width, true);
-}
-
-// Calls f(part, first position in it, count) for every tile of memory.
+// Calls f(part, first position in it, count) for every block of memory.
 template <class T, class F>
-void for_tiles(const std::vector<MemoryPart<T>>& parts, F&& f) {
+void for_blocks(const std::vector<MemoryPart<T>>& parts, F&& f) {
   for (const MemoryPart<T>& part : parts)
     for (int64_t first = 0; first < part.positions; first += kMemoryBlock)
       f(part, first, std::min(kMemoryBlock, part.positions - first));
@@ -44,130 +53,149 @@ struct Largest {
   T* heap;
   int64_t k, size = 0;
   void offer(const T* values, int64_t n) {
+    if (size == k && row_range(n, values).high <= heap[0]) return;
     for (int64_t i = 0; i < n; ++i) {
-      if (size < k) {
-        heap[size++] = values[i];
-        std::push_heap(heap, heap + size, std::greater<T>());
-      } else if (values[i] > heap[0]) {
-        std::pop_heap(heap, heap + k, std::greater<T>());
-        heap[k - 1] = values[i];
-        std::push_heap(heap, heap + k, std::greater<T>());
+      if (size == k) {
+        if (!(values[i] > heap[0])) continue;
+        std::pop_heap(heap, heap + size--, std::greater<T>());
       }
+      heap[size++] = values[i];
+      std::push_heap(heap, heap + size, std::greater<T>());
     }
   }
 };
 
+// One thread's working memory, and what it keeps of each query while it walks through the memory.
 template <class T>
-struct Block {  // what one block of queries keeps while it walks through the memory
-  int64_t rows;
-  T *score, *sum, *largest, *total, *threshold;
-};
+struct Reader {
+  Reader(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& memory)
+      : s(sizes), parts(memory) {}
+  const ReadSizes& s;
+  const std::vector<MemoryPart<T>>& parts;
+  const int64_t width = wide(s.value_dim);
+  const Scratch<T> query{left_panels(kQueryBlock, s.key_dim)};
+  const Scratch<T> score{kTile}, weight{kTile}, sum{kQueryBlock * width};
+  T largest[kQueryBlock], total[kQueryBlock], threshold[kQueryBlock];
+  int64_t rows = 0;
 
-// All positions: a softmax whose origin moves up when a larger product turns up.
-template <class T>
-void read_all(const ReadSizes& s, const std::vector<MemoryPart<T>>& parts, const T* query,
-              const Block<T>& b) {
-  const int64_t width = round_up(s.value_dim, kPanel);
-  for_tiles(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
-    products(b.rows, s.key_dim, query, part.key + first * s.key_dim, count, b.score);
-    for (int64_t i = 0; i < b.rows; ++i) {
-      T* line = b.score + i * kMemoryBlock;
-      const T best = *std::max_element(line, line + count);
-      if (best > b.largest[i]) {
-        const T factor = b.total[i] > 0 ? std::exp(T(s.scale) * (b.largest[i] - best)) : T(0);
-        b.total[i] *= factor;
-        for (int64_t k = 0; k < width; ++k) b.sum[i * width + k] *= factor;
-        b.largest[i] = best;
-      }
-      b.total[i] += exp_row(count, T(s.scale), b.largest[i], line);
-    }
-    accumulate(b.rows, count, b.score, kMemoryBlock, part.value + first * width, width, b.sum);
-  });
-}
-
-// The k best only: one walk finds the k-th largest product, a second one adds the few values.
-template <class T>
-void read_top(const ReadSizes& s, const std::vector<MemoryPart<T>>& parts, const T* query,
-              const Block<T>& b) {
-  const int64_t width = round_up(s.value_dim, kPanel);
-  const Scratch<T> heaps(b.rows * s.top_k);
-  std::vector<Largest<T>> best;
-  for (int64_t i = 0; i < b.rows; ++i) best.push_back({heaps.data + i * s.top_k, s.top_k});
-  for_tiles(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
-    products(b.rows, s.key_dim, query, part.key + first * s.key_dim, count, b.score);
-    for (int64_t i = 0; i < b.rows; ++i)
-      best[std::size_t(i)].offer(b.score + i * kMemoryBlock, count);
-  });
-  for (int64_t i = 0; i < b.rows; ++i) {
-    const Largest<T>& row = best[std::size_t(i)];
-    b.largest[i] = *std::max_element(row.heap, row.heap + row.size);
-    b.threshold[i] = row.heap[0];
+  void start(const T* queries, int64_t count) {
+    rows = count;
+    pack_left(queries, rows, s.key_dim, query.data);
+    std::fill_n(sum.data, kQueryBlock * width, T(0));
+    std::fill_n(weight.data, kTile, T(0));  // rows beyond the last query stay so
+    std::fill_n(largest, kQueryBlock, -std::numeric_limits<T>::infinity());
+    std::fill_n(total, kQueryBlock, T(0));
+    std::fill_n(threshold, kQueryBlock, -std::numeric_limits<T>::infinity());
   }
-  for_tiles(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
-    products(b.rows, s.key_dim, query, part.key + first * s.key_dim, count, b.score);
-    const T* block = part.value + first * width;
-    for (int64_t i = 0; i < b.rows; ++i)
-      for (int64_t j = 0; j < count; ++j) {
-        const T score = b.score[i * kMemoryBlock + j];
-        if (score < b.threshold[i]) continue;
-        const T weight = std::exp(T(s.scale) * (score - b.largest[i]));
-        b.total[i] += weight;
-        for (int64_t k = 0; k < width; k += kPanel)
-          for (int64_t lane = 0; lane < kPanel; ++lane)
-            b.sum[i * width + k + lane] += weight * block[k * count + j * kPanel + lane];
+
+  void products(const MemoryPart<T>& part, int64_t first, int64_t count) const {
+    product(rows, count, s.key_dim, query.data, part.key + first * padded(s.key_dim), score.data,
+            kMemoryBlock, false);
+  }
+
+  // All positions: a softmax whose origin moves up when a larger product turns up.
+  void read_all() {
+    for_blocks(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
+      products(part, first, count);
+      for (int64_t i = 0; i < rows; ++i) {
+        const T* line = score.data + i * kMemoryBlock;
+        const T best = row_range(count, line).high;
+        if (best > largest[i]) {
+          const T factor = total[i] > 0 ? std::exp(T(s.scale) * (largest[i] - best)) : T(0);
+          total[i] *= factor;
+          for (int64_t k = 0; k < width; ++k) sum.data[i * width + k] *= factor;
+          largest[i] = best;
+        }
+        total[i] += exp_row(count, T(s.scale), largest[i], line, left_row(weight.data, count, i),
+                            kRowStride);
       }
-  });
-}
+      product(rows, width, count, weight.data, part.value + first * width, sum.data, width, true);
+    });
+  }
+
+  // The k best only: one walk finds the k-th largest product, a second one adds the few values.
+  void read_top() {
+    const Scratch<T> heaps(kQueryBlock * s.top_k);
+    std::vector<Largest<T>> best;
+    for (int64_t i = 0; i < rows; ++i) best.push_back({heaps.data + i * s.top_k, s.top_k});
+    for_blocks(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
+      products(part, first, count);
+      for (int64_t i = 0; i < rows; ++i)
+        best[std::size_t(i)].offer(score.data + i * kMemoryBlock, count);
+    });
+    for (int64_t i = 0; i < rows; ++i) {
+      const Largest<T>& row = best[std::size_t(i)];
+      largest[i] = *std::max_element(row.heap, row.heap + row.size);
+      threshold[i] = row.heap[0];
+    }
+    for_blocks(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
+      products(part, first, count);
+      for (int64_t i = 0; i < rows; ++i) {
+        const T* line = score.data + i * kMemoryBlock;
+        if (row_range(count, line).high < threshold[i]) continue;
+        for (int64_t j = 0; j < count; ++j)
+          if (line[j] >= threshold[i])
+            add_value(i, std::exp(T(s.scale) * (line[j] - largest[i])),
+                      part.value + first * width + j * kTileColumns, padded(count));
+      }
+    });
+  }
+
+  // One position's value, 16 channels of it every `deep` rows, into the sum of query i.
+  void add_value(int64_t i, T factor, const T* value, int64_t deep) {
+    total[i] += factor;
+    T* to = sum.data + i * width;
+    for (int64_t k = 0; k < width; k += kTileColumns, value += kTileColumns * deep)
+      for (int64_t j = 0; j < kTileColumns; ++j) to[k + j] += factor * value[j];
+  }
+};
 
 }  // namespace
 
 template <class T>
 void pack_slot(const T* key, const T* value, int64_t positions, int64_t key_dim, int64_t value_dim,
                T* packed_key, T* packed_value) {
-  parallel_for(
-      round_up(positions, kMemoryBlock) / kMemoryBlock, 1, [&](int64_t begin, int64_t end) {
-        const int64_t first = begin * kMemoryBlock;
-        const int64_t count = std::min(end * kMemoryBlock, positions) - first;
-        pack_transposed(key + first * key_dim, count, key_dim, packed_key + first * key_dim);
-        pack_blocks(value + first * value_dim, count, value_dim, kMemoryBlock,
-                    packed_value + first * round_up(value_dim, kPanel));
-      });
+  parallel_for(positions, kMemoryBlock, [&](int64_t begin, int64_t end) {
+    pack_transposed(key + begin * key_dim, end - begin, key_dim,
+                    packed_key + begin * padded(key_dim));
+    pack_blocks(value + begin * value_dim, end - begin, value_dim, kMemoryBlock,
+                packed_value + begin * wide(value_dim));
+  });
 }
 
 template <class T>
 void memory_read(const ReadSizes& s, const std::vector<MemoryPart<T>>& parts, const T* query, T* y,
                  T* state) {
-  const int64_t width = round_up(s.value_dim, kPanel);
   int64_t positions = 0;
   for (const MemoryPart<T>& part : parts) positions += part.positions;
   const bool all = s.top_k <= 0 || s.top_k >= positions;
   parallel_for(s.queries, kQueryBlock, [&](int64_t begin, int64_t end) {
-    const Scratch<T> score(kQueryBlock * kMemoryBlock), sum(kQueryBlock * width);
-    const Scratch<T> numbers(3 * kQueryBlock);
+    Reader<T> reader(s, parts);
     for (int64_t q = begin; q < end; q += kQueryBlock) {
-      const Block<T> b{std::min(kQueryBlock, end - q),
-                       score.data,
-                       sum.data,
-                       numbers.data,
-                       numbers.data + kQueryBlock,
-                       numbers.data + 2 * kQueryBlock};
-      std::fill_n(b.sum, b.rows * width, T(0));
-      std::fill_n(b.largest, b.rows, -std::numeric_limits<T>::infinity());
-      std::fill_n(b.total, b.rows, T(0));
-      std::fill_n(b.threshold, b.rows, -std::numeric_limits<T>::infinity());
-      (all ? read_all<T> : read_top<T>)(s, parts, query + q * s.key_dim, b);
-      for (int64_t i = 0; i < b.rows; ++i) {
-        const T factor = 1 / b.total[i];
+      reader.start(query + q * s.key_dim, std::min(kQueryBlock, end - q));
+      if (all)
+        reader.read_all();
+      else
+        reader.read_top();
+      for (int64_t i = 0; i < reader.rows; ++i) {
+        const T factor = 1 / reader.total[i];
         for (int64_t k = 0; k < s.value_dim; ++k)
-          y[(q + i) * s.value_dim + k] = b.sum[i * width + k] * factor;
+          y[(q + i) * s.value_dim + k] = reader.sum.data[i * reader.width + k] * factor;
         if (!state) continue;
-        state[q + i] = b.largest[i];
+        state[q + i] = reader.largest[i];
         state[s.queries + q + i] = factor;
-        state[2 * s.queries + q + i] = b.threshold[i];
+        state[2 * s.queries + q + i] = reader.threshold[i];
       }
     }
   });
 }
+
+template void pack_slot(const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
+template void pack_slot(const double*, const double*, int64_t, int64_t, int64_t, double*, double*);
+template void memory_read(const ReadSizes&, const std::vector<MemoryPart<float>>&, const float*,
+                          float*, float*);
+template void memory_read(const ReadSizes&, const std::vector<MemoryPart<double>>&, const double*,
+                          double*, double*);
 
 namespace {
 
@@ -179,28 +207,41 @@ struct Gradients {
   const ReadSizes& s;
   const int64_t p;
   const ReadTensors<T>& t;
-  const int64_t dk = round_up(s.key_dim, kPanel), dv = round_up(s.value_dim, kPanel);
-  const Scratch<T> key_columns{round_up(p, kPanel) * s.key_dim};         // pack_transposed
-  const Scratch<T> value_columns{round_up(p, kPanel) * s.value_dim};     // pack_transposed
-  const Scratch<T> key_rows{p * dk};                                     // pack_blocks of 128
-  const Scratch<T> query_rows{s.queries * dk}, gy_rows{s.queries * dv};  // pack_blocks of 48
+  const int64_t dk = wide(s.key_dim), dv = wide(s.value_dim);
+  // Transposed, as blocks of 128 positions or 48 queries, and as left panels.
+  const Scratch<T> key_columns{right_panels(p, s.key_dim)};
+  const Scratch<T> value_columns{right_panels(p, s.value_dim)};
+  const Scratch<T> key_blocks{padded(p) * dk};
+  const Scratch<T> query_blocks{padded(s.queries) * dk}, gy_blocks{padded(s.queries) * dv};
+  const Scratch<T> query_left{left_panels(s.queries, s.key_dim)};
+  const Scratch<T> gy_left{left_panels(s.queries, s.value_dim)};
 
   void pack() const {
-    pack_transposed(t.key, p, s.key_dim, key_columns.data);
-    pack_transposed(t.value, p, s.value_dim, value_columns.data);
-    pack_blocks(t.key, p, s.key_dim, kMemoryBlock, key_rows.data);
-    pack_blocks(t.query, s.queries, s.key_dim, kQueryBlock, query_rows.data);
-    pack_blocks(t.gy, s.queries, s.value_dim, kQueryBlock, gy_rows.data);
+    parallel_for(p, kMemoryBlock, [&](int64_t begin, int64_t end) {
+      const T *key = t.key + begin * s.key_dim, *value = t.value + begin * s.value_dim;
+      const int64_t n = end - begin;
+      pack_transposed(key, n, s.key_dim, key_columns.data + begin * padded(s.key_dim));
+      pack_transposed(value, n, s.value_dim, value_columns.data + begin * padded(s.value_dim));
+      pack_blocks(key, n, s.key_dim, kMemoryBlock, key_blocks.data + begin * dk);
+    });
+    parallel_for(s.queries, kQueryBlock, [&](int64_t begin, int64_t end) {
+      const T *query = t.query + begin * s.key_dim, *gy = t.gy + begin * s.value_dim;
+      const int64_t n = end - begin;
+      pack_left(query, n, s.key_dim, query_left.data + begin * padded(s.key_dim));
+      pack_left(gy, n, s.value_dim, gy_left.data + begin * padded(s.value_dim));
+      pack_blocks(query, n, s.key_dim, kQueryBlock, query_blocks.data + begin * dk);
+      pack_blocks(gy, n, s.value_dim, kQueryBlock, gy_blocks.data + begin * dv);
+    });
   }
 
   // weight = softmax and slope = dL/d(product) = scale * weight * (<gy, value> - <gy, y>) of the
   // queries q.. against the positions first.., both [48][128]. The products are the forward's own,
   // bit for bit: the k-th largest lies exactly on its threshold.
-  void tile(int64_t q, int64_t rows, int64_t first, int64_t count, T* weight, T* slope) const {
-    products(rows, s.key_dim, t.query + q * s.key_dim, key_columns.data + first * s.key_dim, count,
-             weight);
-    products(rows, s.value_dim, t.gy + q * s.value_dim, value_columns.data + first * s.value_dim,
-             count, slope);
+  void slopes(int64_t q, int64_t rows, int64_t first, int64_t count, T* weight, T* slope) const {
+    product(rows, count, s.key_dim, query_left.data + q * padded(s.key_dim),
+            key_columns.data + first * padded(s.key_dim), weight, kMemoryBlock, false);
+    product(rows, count, s.value_dim, gy_left.data + q * padded(s.value_dim),
+            value_columns.data + first * padded(s.value_dim), slope, kMemoryBlock, false);
     for (int64_t i = 0; i < rows; ++i) {
       T *w = weight + i * kMemoryBlock, *g = slope + i * kMemoryBlock;
       const T *y = t.y + (q + i) * s.value_dim, *gy = t.gy + (q + i) * s.value_dim;
@@ -209,7 +250,7 @@ struct Gradients {
       for (int64_t k = 0; k < s.value_dim; ++k) along += double(gy[k]) * double(y[k]);
       for (int64_t j = 0; j < count; ++j)
         if (w[j] < threshold) w[j] = -std::numeric_limits<T>::infinity();
-      exp_row(count, T(s.scale), t.state[q + i], w);
+      exp_row(count, T(s.scale), t.state[q + i], w, w, kGroup);
       for (int64_t j = 0; j < count; ++j) {
         w[j] *= factor;
         g[j] = T(s.scale) * w[j] * (g[j] - T(along));
@@ -219,16 +260,18 @@ struct Gradients {
 
   void for_queries(bool first_object) const {
     parallel_for(s.queries, kQueryBlock, [&](int64_t begin, int64_t end) {
-      constexpr int64_t kTile = kQueryBlock * kMemoryBlock;
-      const Scratch<T> weight(kTile), slope(kTile), sum(kQueryBlock * dk);
+      const Scratch<T> weight(kTile), slope(kTile), left(kTile), sum(kQueryBlock * dk);
       for (int64_t q = begin; q < end; q += kQueryBlock) {
         const int64_t rows = std::min(kQueryBlock, end - q);
-        std::fill_n(sum.data, rows * dk, T(0));
+        std::fill_n(sum.data, kQueryBlock * dk, T(0));
         for (int64_t first = 0; first < p; first += kMemoryBlock) {
           const int64_t count = std::min(kMemoryBlock, p - first);
-          tile(q, rows, first, count, weight.data, slope.data);
-          accumulate(rows, count, slope.data, kMemoryBlock, key_rows.data + first * dk, dk,
-                     sum.data);
+          slopes(q, rows, first, count, weight.data, slope.data);
+          std::fill_n(left.data, left_panels(rows, count), T(0));
+          for (int64_t i = 0; i < rows; ++i)
+            put_row<kGroup>(left_row(left.data, count, i), kRowStride, 0,
+                            slope.data + i * kMemoryBlock, count);
+          product(rows, dk, count, left.data, key_blocks.data + first * dk, sum.data, dk, true);
         }
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t k = 0; k < s.key_dim; ++k) {
@@ -240,28 +283,30 @@ struct Gradients {
   }
 
   void for_memory() const {
+    constexpr int64_t kRows = (kMemoryBlock + kTileRows - 1) / kTileRows * kTileRows;
     parallel_for(p, kMemoryBlock, [&](int64_t begin, int64_t end) {
-      constexpr int64_t kTile = kQueryBlock * kMemoryBlock;
-      const Scratch<T> weight(kTile), slope(kTile), turned(kTile);
-      const Scratch<T> g_key(kMemoryBlock * dk), g_value(kMemoryBlock * dv);
+      const Scratch<T> weight(kTile), slope(kTile), left(kRows * kQueryBlock);
+      const Scratch<T> g_key(kRows * dk), g_value(kRows * dv);
+      // [queries][positions] as left panels [positions, queries].
       const auto turn = [&](const T* from, int64_t rows, int64_t count) {
-        for (int64_t j = 0; j < count; ++j)
+        std::fill_n(left.data, left_panels(count, rows), T(0));
+        for (int64_t j = 0; j < count; ++j) {
+          T* to = left_row(left.data, rows, j);
           for (int64_t i = 0; i < rows; ++i)
-            turned.data[j * kQueryBlock + i] = from[i * kMemoryBlock + j];
+            to[i / kGroup * kRowStride + i % kGroup] = from[i * kMemoryBlock + j];
+        }
       };
       for (int64_t first = begin; first < end; first += kMemoryBlock) {
         const int64_t count = std::min(kMemoryBlock, end - first);
-        std::fill_n(g_key.data, count * dk, T(0));
-        std::fill_n(g_value.data, count * dv, T(0));
+        std::fill_n(g_key.data, kRows * dk, T(0));
+        std::fill_n(g_value.data, kRows * dv, T(0));
         for (int64_t q = 0; q < s.queries; q += kQueryBlock) {
           const int64_t rows = std::min(kQueryBlock, s.queries - q);
-          tile(q, rows, first, count, weight.data, slope.data);
+          slopes(q, rows, first, count, weight.data, slope.data);
           turn(slope.data, rows, count);
-          accumulate(count, rows, turned.data, kQueryBlock, query_rows.data + q * dk, dk,
-                     g_key.data);
+          product(count, dk, rows, left.data, query_blocks.data + q * dk, g_key.data, dk, true);
           turn(weight.data, rows, count);
-          accumulate(count, rows, turned.data, kQueryBlock, gy_rows.data + q * dv, dv,
-                     g_value.data);
+          product(count, dv, rows, left.data, gy_blocks.data + q * dv, g_value.data, dv, true);
         }
         for (int64_t j = 0; j < count; ++j) {
           std::copy_n(g_key.data + j * dk, s.key_dim, t.g_key + (first + j) * s.key_dim);
@@ -285,11 +330,5 @@ void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTenso
 
 template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<float>&, bool);
 template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<double>&, bool);
-template void pack_slot(const float*, const float*, int64_t, int64_t, int64_t, float*, float*);
-template void pack_slot(const double*, const double*, int64_t, int64_t, int64_t, double*, double*);
-template void memory_read(const ReadSizes&, const std::vector<MemoryPart<float>>&, const float*,
-                          float*, float*);
-template void memory_read(const ReadSizes&, const std::vector<MemoryPart<double>>&, const double*,
-                          double*, double*);
 
 }  // namespace munet::cpu

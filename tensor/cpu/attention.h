@@ -10,18 +10,19 @@ namespace munet::cpu {
 
 inline constexpr int64_t kMemoryBlock = 128;  // memory positions of one tile
 
-// The memory of one object: slots, each packed by pack_slot.
+// The memory of one object: slots, each packed by pack_slot, dk and the last block's rows rounded
+// up to 8 with zeros.
 template <class T>
 struct MemoryPart {
   const T* key;    // [ceil(p/16)][dk][16]
-  const T* value;  // [ceil(p/128)][ceil(dv/16)][positions of the block][16]
+  const T* value;  // [ceil(p/128)][ceil(dv/16)][rows of the block][16]
   int64_t positions;
 };
-constexpr int64_t packed_key_size(int64_t positions, int64_t key_dim) {
-  return round_up(positions, kPanel) * key_dim;
+inline int64_t packed_key_size(int64_t positions, int64_t key_dim) {
+  return right_panels(positions, key_dim);
 }
-constexpr int64_t packed_value_size(int64_t positions, int64_t value_dim) {
-  return positions * round_up(value_dim, kPanel);
+inline int64_t packed_value_size(int64_t positions, int64_t value_dim) {
+  return round_up(positions, kGroup) * round_up(value_dim, kTileColumns);
 }
 template <class T>
 void pack_slot(const T* key, const T* value, int64_t positions, int64_t key_dim, int64_t value_dim,
