@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "autograd/node.h"
-#include "autograd/ops/conv.h"
-#include "autograd/ops/matmul.h"
+#include "autograd/ops.h"
 #include "tensor/cpu/kernels.h"
 #include "tensor/parallel.h"
 #include "tests/support.h"
@@ -121,6 +120,66 @@ void matmul_row(const Options& options, int64_t m, int64_t n, int64_t k,
            double(m * n * k), [&] { matmul(a, b, matmul_options); });
 }
 
+// What moves memory more than it computes: GFLOP/s of these rows are 2e9 numbers written per second.
+void pass_rows(const Options& options) {
+  const Tensor stem = random_tensor({1, 240, 432, 64}, 1), wide = random_tensor({1, 60, 108, 256}, 2);
+  const Tensor logits = random_tensor({1, 120, 216, 1}, 3), c = random_tensor({64}, 4, 1, 2);
+  time_row(options, "max_pool2d 3x3s2 240x432x64", 120 * 216 * 64,
+           [&] { max_pool2d(stem, {3, 2, 1}); });
+  time_row(options, "batch_norm 240x432x64", double(stem.numel()), [&] {
+    Tensor mean = c, var = c;
+    batch_norm(stem, c, c, mean, var);
+  });
+  time_row(options, "upsample_bilinear x2 60x108x256", double(4 * wide.numel()),
+           [&] { upsample_bilinear(wide, {.height = 120, .width = 216}); });
+  time_row(options, "upsample_bilinear x4 120x216x1", 480 * 864,
+           [&] { upsample_bilinear(logits, {.height = 480, .width = 864}); });
+}
+
+// GFLOP/s count the window's own products; every row of a map meets at most 25 rows of the other.
+void match_row(const Options& options, int64_t n, int64_t h, int64_t w, int64_t c) {
+  const Tensor f_t = l2_normalize(random_tensor({n, h, w, c}, 1)),
+               f_prev = l2_normalize(random_tensor({n, h, w, c}, 2));
+  const auto pairs = [](int64_t size) { return double(25 * size - 156 * (size > 12)); };
+  const double macs = double(n * c) * pairs(h) * pairs(w);
+  const std::string shape = str(h, 'x', w, 'x', c, n > 1 ? str(" x", n) : "");
+  time_row(options, "match_window " + shape, macs, [&] { match_window(f_t, f_prev); });
+  const Tensor gy = Tensor::full({n, h, w, 3}, 1), state = Tensor::empty({3, n, h, w}),
+               y = Tensor::empty({n, h, w, 3}), g = Tensor::empty(f_t.shape());
+  kernels::match_window_forward({}, f_t, f_prev, {}, y, state);
+  time_row(options, "match_window gradient " + shape, 4 * macs, [&] {
+    kernels::match_window_backward({}, f_t, f_prev, {}, y, state, gy, g, g);
+  });
+}
+
+void memory_row(const Options& options, int frames, int64_t dk, int64_t dv, int top_k) {
+  const Tensor key = random_tensor({1620, dk}, 1, -2, 2), value = random_tensor({1620, dv}, 2),
+               query = random_tensor({1620, dk}, 3, -2, 2);
+  const MemorySlot slot = pack_memory(key, value);
+  const std::vector<const MemorySlot*> slots(std::size_t(frames), &slot);
+  time_row(options, str("memory_read ", frames, "x1620, ", dk, '/', dv, top_k ? " top " : "",
+                        top_k ? str(top_k) : ""),
+           double(frames) * 1620 * 1620 * double(dk + dv),
+           [&] { memory_read(slots, query, top_k); });
+  if (frames == 1 && !top_k)
+    time_row(options, str("pack_memory 1620, ", dk, '/', dv), double(1620 * (dk + dv)),
+             [&] { pack_memory(key, value); });
+}
+
+void memory_gradient_row(const Options& options, int64_t n, int64_t p, int64_t q, int64_t dk,
+                         int64_t dv) {
+  const Tensor key = random_tensor({n, p, dk}, 1), value = random_tensor({n, p, dv}, 2);
+  const Tensor query = random_tensor({q, dk}, 3), y = Tensor::empty({n, q, dv});
+  const Tensor state = Tensor::empty({n, 3, q}), g_key = Tensor::empty(key.shape()),
+               g_value = Tensor::empty(value.shape()), g_query = Tensor::empty(query.shape());
+  kernels::memory_read_forward({}, key, value, query, 0, y, state);
+  time_row(options, str("memory_read gradient ", n, 'x', p, 'x', q, ", ", dk, '/', dv),
+           double(n * p * q * (4 * dk + 3 * dv)), [&] {
+             kernels::memory_read_backward({}, key, value, query, y, state, y, g_key, g_value,
+                                           g_query);
+           });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -178,4 +237,13 @@ int main(int argc, char** argv) {
   matmul_row(o, 1024, 1024, 1024, {});
   matmul_row(o, 1620, 1620, 128, {false, true});
   matmul_row(o, 512, 1620, 1620, {true, false});
+  pass_rows(o);
+  match_row(o, 1, 30, 54, 64);
+  match_row(o, 1, 30, 54, 256);
+  match_row(o, 5, 25, 25, 256);
+  for (int frames : {1, 5, 20}) memory_row(o, frames, 128, 512, 0);
+  for (int frames : {1, 5, 20}) memory_row(o, frames, 64, 256, 0);
+  memory_row(o, 20, 128, 512, 20);
+  memory_gradient_row(o, 1, 625, 625, 64, 256);
+  memory_gradient_row(o, 3, 3125, 625, 128, 512);
 }
