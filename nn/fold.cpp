@@ -94,6 +94,7 @@ FreezeSummary freeze(Module& module) {
     conv.folded = plan.pairs[&conv].bn != nullptr;
     ++summary.convolutions;
     summary.folded += conv.folded;
+    summary.packed_bytes += packed_bytes(*prepared[i]);
   }
   return summary;
 }

@@ -21,11 +21,13 @@ struct AdamWOptions {
 // operations. For each parameter p with a gradient g, at its t-th step (from 1):
 //   p = p (1 - lr decay);   m = m + (1 - beta1)(g - m);   v = beta2 v + (1 - beta2) g^2
 //   p = p - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
-// Parameters are changed in place, so make it after load() or to(). It is a Module: state_dict() and
-// load() save and resume it exactly, as "NAME.step", "NAME.exp_avg" (m) and "NAME.exp_avg_sq" (v).
+// Parameters are changed in place, so make it after load() or to(). It is a Module: state_dict()
+// and load() save and resume it exactly, as "NAME.step", "NAME.exp_avg" (m) and "NAME.exp_avg_sq"
+// (v).
 class AdamW : public Module {
  public:
-  // Error if a name is there twice, DTypeError or DeviceError for parameters not f32/f64 on the CPU.
+  // Error if a name is there twice, DTypeError or DeviceError for parameters not f32/f64 on the
+  // CPU.
   explicit AdamW(std::vector<ParameterGroup> groups, AdamWOptions options = {});
   // One step with learning rate lr * lr_factor. A parameter without a gradient stays as it is.
   void step(double lr);
@@ -45,15 +47,15 @@ class AdamW : public Module {
 void zero_grad(const std::vector<NamedTensor>& parameters);
 
 // Scales all gradients together, in place, by min(1, max_norm / (norm + 1e-6)), norm being the
-// Euclidean norm over all of them (Pascanu et al. 2013, PyTorch's form), and returns norm, summed in
-// f64. Where a gradient is not finite: Error that names it, or, if that is off, nothing is scaled
-// and the returned norm is not finite, so that the caller can leave the step out.
+// Euclidean norm over all of them (Pascanu et al. 2013, PyTorch's form), and returns norm, summed
+// in f64. Where a gradient is not finite: Error that names it, or, if that is off, nothing is
+// scaled and the returned norm is not finite, so that the caller can leave the step out.
 double clip_grad_norm(const std::vector<NamedTensor>& parameters, double max_norm,
                       bool error_if_nonfinite = true);
 
 // Factors on the learning rate: pure functions of the step (the first is 0), to be multiplied with
 // it and with each other. A constant rate is no factor at all. Error on a negative step.
-double warm_up(int64_t step, int64_t steps);  // (step + 1) / steps, then 1
+double warm_up(int64_t step, int64_t steps);                   // (step + 1) / steps, then 1
 double step_decay(int64_t step, int64_t every, double gamma);  // gamma^floor(step / every)
 // floor + (1 - floor)(1 + cos(pi step / total)) / 2, then floor (Loshchilov & Hutter 2017, eq. 5).
 double cosine_decay(int64_t step, int64_t total, double floor = 0);

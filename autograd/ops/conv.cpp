@@ -193,6 +193,10 @@ std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tens
   return std::make_shared<PreparedConv2d>(std::move(prepared));
 }
 
+int64_t packed_bytes(const PreparedConv2d& prepared) {
+  return prepared.weight.bytes() + (prepared.bias ? prepared.bias.bytes() : 0);
+}
+
 Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
                     Activation activation) {
   check(!recording(x, add), "conv2d_fused: has no gradient; use conv2d, or hold a NoGrad");

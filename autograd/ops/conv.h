@@ -42,6 +42,8 @@ struct PreparedConv2d {
 };
 std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
                                                      Conv2dOptions options);
+// Memory that the prepared weights take.
+int64_t packed_bytes(const PreparedConv2d& prepared);
 
 // y = activation(conv2d(x) + bias + add) in one pass over y. add: undefined, or y's shape, or y's
 // shape with n = 1 (shared by the batch). No gradient: Error while recording.
