@@ -194,7 +194,9 @@ std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tens
 }
 
 int64_t packed_bytes(const PreparedConv2d& prepared) {
-  return prepared.weight.bytes() + (prepared.bias ? prepared.bias.bytes() : 0);
+  const auto bytes = [](const Tensor& x) { return x ? x.bytes() : 0; };
+  return bytes(prepared.weight) + bytes(prepared.bias) +
+         (prepared.packed ? int64_t(prepared.packed->storage->bytes()) : 0);
 }
 
 Tensor conv2d_fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
