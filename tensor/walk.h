@@ -1,5 +1,5 @@
-// Walk: two operands of up to six axes with any steps, as runs along one axis and with as few axes
-// as possible. Broadcasting and the ops that move numbers are built on it.
+// How kernels go through tensors without a division per element: Walk over two operands with any
+// steps (broadcasting, moving numbers), Lines along one axis (softmax, maximum).
 #pragma once
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 namespace munet {
 
+// Two operands of up to six axes, as runs along one axis and with as few axes as possible.
 class Walk {
  public:
   // Axes are added from the innermost outwards. `a` and `b` are what one step along the axis means
@@ -67,6 +68,30 @@ class Walk {
   };
   Axis axes_[Shape::kMaxRank];  // innermost first
   int rank_ = 0;
+};
+
+// A tensor seen as [outer, size, inner] around one axis: outer * inner lines of `size` elements,
+// `inner` apart.
+struct Lines {
+  int64_t outer = 1, size, inner = 1;
+  Lines(const Shape& shape, int axis) : size(shape[axis]) {
+    axis = shape.index(axis);
+    for (int i = 0; i < axis; ++i) outer *= shape[i];
+    for (int i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
+  }
+  int64_t count() const { return outer * inner; }
+  // f(i, first) for the lines [begin, end): the element that line i starts with.
+  template <class F>
+  void for_each(int64_t begin, int64_t end, F&& f) const {
+    int64_t rows = begin / inner * size * inner, j = begin % inner;
+    for (int64_t i = begin; i < end; ++i) {
+      f(i, rows + j);
+      if (++j == inner) {
+        j = 0;
+        rows += size * inner;
+      }
+    }
+  }
 };
 
 }  // namespace munet

@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "autograd/ops/softmax.h"
+#include "tensor/cpu/rows.h"
 #include "tensor/parallel.h"
 
 namespace munet {
@@ -100,28 +101,32 @@ void cross_entropy_backward_cpu(const Tensor& logits, const Tensor& labels, cons
 // ln b - ln(1 - b) = -ln(1/b - 1), and 1/b = prod_k (1 + exp z_k). So with q = 1/b - 1, which is
 //   q_0 = 0,  q_k = q_{k-1} + exp(z_k) * (1 + q_{k-1}),
 // a sum of positive terms without any cancellation, z_0 = -ln q and dz_0/dz_k =
-// -sigmoid(z_k)(1+q)/q. Limits keep both finite; beyond them z_0 is clamped anyway.
-template <class T>
-struct Odds {
-  static constexpr double kLimit = 16.118095550958320;  // ln((1 - 1e-7) / 1e-7)
-  static T exp(T z) { return std::exp(std::min(z, T(40))); }
-  static T join(T q, T e) { return std::min(q + e * (1 + q), T(1e30)); }
-  static T background(T q) { return -std::log(std::max(q, T(1e-30))); }
-};
+// -sigmoid(z_k)(1+q)/q. Limits keep q and exp(z) finite; beyond them z_0 is clamped anyway.
+constexpr double kLimit = 16.118095550958320;  // ln((1 - 1e-7) / 1e-7)
+constexpr int64_t kBlock = 256;                // pixels
 
-// Calls f(begin, q, n) for blocks of n <= 256 pixels from `begin` on with their q.
+template <class T>
+T background(T q) {
+  return -std::log(std::max(q, T(1e-30)));
+}
+
+// Calls f(begin, q, power, n) for blocks of n pixels from `begin` on: their q, and exp(z) of object
+// k at power[k * kBlock].
 template <class T, class F>
 void for_odds(const T* z, int64_t objects, int64_t pixels, F&& f) {
-  constexpr int64_t kBlock = 256;
   parallel_for(pixels, kPixels, [&](int64_t range_begin, int64_t range_end) {
+    std::vector<T> power(std::size_t(objects * kBlock));
     T q[kBlock];
     for (int64_t begin = range_begin; begin < range_end; begin += kBlock) {
       const int64_t n = std::min(kBlock, range_end - begin);
       std::fill_n(q, n, T(0));
-      for (int64_t k = 0; k < objects; ++k)
-        for (int64_t i = 0; i < n; ++i)
-          q[i] = Odds<T>::join(q[i], Odds<T>::exp(z[k * pixels + begin + i]));
-      f(begin, q, n);
+      for (int64_t k = 0; k < objects; ++k) {
+        T* e = power.data() + k * kBlock;
+        for (int64_t i = 0; i < n; ++i) e[i] = std::min(z[k * pixels + begin + i], T(40));
+        cpu::exp_row(n, T(1), T(0), e, e, 8);
+        for (int64_t i = 0; i < n; ++i) q[i] = std::min(q[i] + e[i] * (1 + q[i]), T(1e30));
+      }
+      f(begin, q, power.data(), n);
     }
   });
 }
@@ -132,10 +137,10 @@ void soft_aggregate_forward_cpu(const Tensor& z, const Tensor& logits) {
     using T = decltype(zero);
     const T* from = z.data<T>();
     T* to = logits.data<T>();
-    const T limit = T(Odds<T>::kLimit);
-    for_odds(from, objects, pixels, [&](int64_t begin, const T* q, int64_t n) {
+    const T limit = T(kLimit);
+    for_odds(from, objects, pixels, [&](int64_t begin, const T* q, const T*, int64_t n) {
       for (int64_t i = 0; i < n; ++i)
-        to[(begin + i) * channels] = std::clamp(Odds<T>::background(q[i]), -limit, limit);
+        to[(begin + i) * channels] = std::clamp(background(q[i]), -limit, limit);
       for (int64_t k = 0; k < objects; ++k)
         for (int64_t i = begin; i < begin + n; ++i)
           to[i * channels + k + 1] = std::clamp(from[k * pixels + i], -limit, limit);
@@ -149,17 +154,18 @@ void soft_aggregate_backward_cpu(const Tensor& z, const Tensor& glogits, const T
     using T = decltype(zero);
     const T *from = z.data<T>(), *pg = glogits.data<T>();
     T* to = gz.data<T>();
-    const T limit = T(Odds<T>::kLimit);
-    for_odds(from, objects, pixels, [&](int64_t begin, const T* q, int64_t n) {
-      for (int64_t k = 0; k < objects; ++k)
-        for (int64_t i = 0; i < n; ++i) {
-          const T value = from[k * pixels + begin + i], e = Odds<T>::exp(value);
-          const T* g = pg + (begin + i) * channels;
-          const T own = std::abs(value) <= limit ? g[k + 1] : T(0);
-          const bool open = std::abs(Odds<T>::background(q[i])) <= limit;
-          to[k * pixels + begin + i] =
-              open ? own - g[0] * (e / (1 + e)) * ((1 + q[i]) / q[i]) : own;
+    const T limit = T(kLimit);
+    for_odds(from, objects, pixels, [&](int64_t begin, const T* q, const T* power, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) {
+        const T* g = pg + (begin + i) * channels;
+        const bool open = std::abs(background(q[i])) <= limit;
+        const T slope = open ? g[0] * ((1 + q[i]) / q[i]) : T(0);
+        for (int64_t k = 0; k < objects; ++k) {
+          const int64_t at = k * pixels + begin + i;
+          const T e = power[k * kBlock + i], own = std::abs(from[at]) <= limit ? g[k + 1] : T(0);
+          to[at] = own - slope * (e / (1 + e));
         }
+      }
     });
   });
 }

@@ -13,16 +13,6 @@ namespace {
 
 constexpr int64_t kGrain = 16384;  // elements per range
 
-// x seen as [outer, size, inner] around an axis.
-struct Axis {
-  int64_t outer = 1, size, inner = 1;
-  Axis(const Shape& shape, int axis) : size(shape[axis]) {
-    axis = shape.index(axis);
-    for (int i = 0; i < axis; ++i) outer *= shape[i];
-    for (int i = axis + 1; i < shape.rank(); ++i) inner *= shape[i];
-  }
-};
-
 // Eight running sums, because the compiler may not reorder one.
 template <class T>
 double row_sum(const T* x, int64_t n) {
@@ -132,47 +122,40 @@ void sum_backward_cpu(const Tensor& gy, double factor, const Tensor& gx) {
 }
 
 void max_forward_cpu(const Tensor& x, int axis, const Tensor& y, const Tensor& index) {
-  const Axis a(x.shape(), axis);
+  const Lines lines(x.shape(), axis);
   for_float(x.dtype(), "max", [&](auto zero) {
     using T = decltype(zero);
     const T* from = x.data<T>();
     T* to = y.data<T>();
     int32_t* at = index ? index.data<int32_t>() : nullptr;
-    parallel_for(a.outer * a.inner, std::max<int64_t>(1, kGrain / a.size),
-                 [&](int64_t begin, int64_t end) {
-                   int64_t o = begin / a.inner, j = begin % a.inner;
-                   for (int64_t i = begin; i < end; ++i) {
-                     const T* line = from + o * a.size * a.inner + j;
-                     int64_t best = 0;
-                     T value = line[0];
-                     for (int64_t k = 1; k < a.size; ++k) {
-                       const T v = line[k * a.inner];
-                       if (v > value || (v != v && value == value)) value = v, best = k;
-                     }
-                     to[i] = value;
-                     if (at) at[i] = int32_t(best);
-                     if (++j == a.inner) j = 0, ++o;
-                   }
-                 });
+    const auto line = [&](int64_t i, int64_t first) {
+      int64_t best = 0;
+      T value = from[first];
+      for (int64_t k = 1; k < lines.size; ++k) {
+        const T v = from[first + k * lines.inner];
+        if (!(v <= value) && value == value) value = v, best = k;  // the first NaN stays
+      }
+      to[i] = value;
+      if (at) at[i] = int32_t(best);
+    };
+    parallel_for(lines.count(), kGrain / lines.size,
+                 [&](int64_t begin, int64_t end) { lines.for_each(begin, end, line); });
   });
 }
 
 void max_backward_cpu(const Tensor& gy, const Tensor& index, int axis, const Tensor& gx) {
-  const Axis a(gx.shape(), axis);
+  const Lines lines(gx.shape(), axis);
   for_float(gx.dtype(), "max", [&](auto zero) {
     using T = decltype(zero);
     const T* from = gy.data<T>();
     const int32_t* at = index.data<int32_t>();
     T* to = gx.data<T>();
-    parallel_for(a.outer, std::max<int64_t>(1, kGrain / (a.size * std::max<int64_t>(a.inner, 1))),
-                 [&](int64_t begin, int64_t end) {
-                   std::fill(to + begin * a.size * a.inner, to + end * a.size * a.inner, T(0));
-                   for (int64_t o = begin; o < end; ++o)
-                     for (int64_t j = 0; j < a.inner; ++j) {
-                       const int64_t i = o * a.inner + j;
-                       to[(o * a.size + at[i]) * a.inner + j] = from[i];
-                     }
-                 });
+    const auto line = [&](int64_t i, int64_t first) {
+      for (int64_t k = 0; k < lines.size; ++k)
+        to[first + k * lines.inner] = k == at[i] ? from[i] : T(0);
+    };
+    parallel_for(lines.count(), kGrain / lines.size,
+                 [&](int64_t begin, int64_t end) { lines.for_each(begin, end, line); });
   });
 }
 

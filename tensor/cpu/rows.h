@@ -14,9 +14,9 @@ struct Range {
 Range<float> row_range(int64_t n, const float* x);
 Range<double> row_range(int64_t n, const double* x);
 
-// y[i] = exp(scale * (x[i] - origin)), arguments at most 0 up to rounding. Returns the sum. y lies
-// in groups of 8, `stride` apart, zeros behind the last: a row of left panels, or x itself (stride
-// 8).
+// y[i] = exp(scale * (x[i] - origin)), arguments at most 88 (in a softmax 0). Returns the sum. y
+// lies in groups of 8, `stride` apart, zeros behind the last: a row of left panels, or x itself
+// (stride 8).
 float exp_row(int64_t n, float scale, float origin, const float* x, float* y, int64_t stride);
 double exp_row(int64_t n, double scale, double origin, const double* x, double* y, int64_t stride);
 
