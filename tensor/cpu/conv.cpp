@@ -1,11 +1,19 @@
 #include "tensor/cpu/conv.h"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "tensor/cpu/winograd.h"
 #include "tensor/parallel.h"
 
 namespace munet::cpu {
 namespace {
+
+// f64 checks f32 and takes the direct way.
+ConvAlgorithm choose(const ConvShape& s, bool f32) {
+  if (f32 && winograd_possible(s) && s.c >= 64 && s.o >= 64) return ConvAlgorithm::winograd;
+  return ConvAlgorithm::gemm;
+}
 
 // Columns [k, k+count) of the row of input numbers under output position m, in the order p, q, c of
 // the weights, written by put_row<Size>. For one p they are a run of x, cut at the left and right
@@ -36,6 +44,13 @@ void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t co
 
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
+  const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>);
+  if (algorithm == ConvAlgorithm::winograd) {
+    auto storage =
+        std::make_unique<Storage>(std::size_t(winograd_weights_size(s)) * sizeof(T), Device{});
+    winograd_weights(s, w, static_cast<T*>(storage->data()));
+    return {algorithm, std::move(storage)};
+  }
   const int64_t k = s.kh * s.kw * s.c, depth = padded(k);
   auto storage = std::make_unique<Storage>(std::size_t(right_panels(s.o, k)) * sizeof(T), Device{});
   T* const panels = static_cast<T*>(storage->data());
@@ -46,12 +61,14 @@ ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
         to[l * kTileColumns] = j < s.o && l < k ? w[j * k + l] : T(0);
     }
   });
-  return {std::move(storage)};
+  return {algorithm, std::move(storage)};
 }
 
 template <class T>
 void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
             T* y) {
+  if (w.algorithm == ConvAlgorithm::winograd)
+    return winograd_conv2d(s, x, w.numbers(), epilogue, y);
   multiply(Product<T>{.m = s.n * s.oh * s.ow,
                       .n = s.o,
                       .k = s.kh * s.kw * s.c,
@@ -61,7 +78,7 @@ void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilo
                               put_window<kGroup>(s, x, row + i, k, depth,
                                                  left_row(panels, depth, i), kTileRows * kGroup);
                           },
-                      .right = w.panels(),
+                      .right = w.numbers(),
                       .c = y,
                       .epilogue = epilogue});
 }

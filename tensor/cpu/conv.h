@@ -19,11 +19,18 @@ struct ConvShape {
   int64_t oh, ow;  // output
 };
 
-// Weights [o,kh,kw,c] as right panels of the matrix [kh*kw*c, o].
+enum class ConvAlgorithm {
+  gemm,     // one matrix product; left operand gathered on the way
+  winograd  // winograd.h
+};
+
+// Weights [o,kh,kw,c] as their algorithm wants them: right panels of the matrix [kh*kw*c, o], or
+// winograd_weights.
 template <class T>
 struct ConvWeights {
+  ConvAlgorithm algorithm;
   std::unique_ptr<const Storage> storage;
-  const T* panels() const { return static_cast<const T*>(storage->data()); }
+  const T* numbers() const { return static_cast<const T*>(storage->data()); }
 };
 // Of s only what describes the weights matters: o, kh, kw, c, stride.
 template <class T>

@@ -10,44 +10,61 @@ namespace {
 // second-level cache, where the same rows of c lie too.
 constexpr int64_t kRows = 96;
 
-// One tile at row i, column j. Tiles that stick out of c, and tiles across two images that share
-// one `add`, go through a buffer; the sums are made in the same order.
+// A tile that sticks out of c, or lies across two images that share one `add`, at row i, column j:
+// through a buffer, with the sums in the order of Tile.
 template <class T>
-void run_tile(const Kernels<T>& table, const Product<T>& p, Tile<T> t, bool last, int64_t i,
-              int64_t j) {
+void edge_tile(const Kernels<T>& table, const Product<T>& p, Tile<T> t, bool last, int64_t i,
+               int64_t j) {
   const Epilogue<T>& e = p.epilogue;
   const int64_t rows = std::min(kTileRows, p.m - i), columns = std::min(kTileColumns, p.n - j);
-  const int64_t add_row = i % e.add_rows;
-  t.c = p.c + i * p.n + j;
-  t.stride = p.n;
-  if (rows == kTileRows && columns == kTileColumns &&
-      !(last && e.add && add_row + rows > e.add_rows)) {
-    if (last) {
-      t.bias = e.bias ? e.bias + j : nullptr;
-      t.add = e.add ? e.add + add_row * p.n + j : nullptr;
-      t.add_stride = p.n;
-      t.relu = e.relu;
-    }
-    return table.tile(t);
-  }
-  T buffer[kTileRows * kTileColumns];
-  T* const c = t.c;
   const bool accumulate = t.accumulate;
+  T buffer[kTileRows * kTileColumns];
   t.c = buffer;
   t.stride = kTileColumns;
-  t.accumulate = false;
+  t.accumulate = t.relu = false;
+  t.bias = t.add = nullptr;
   table.tile(t);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t q = 0; q < columns; ++q) {
-      T value = buffer[r * kTileColumns + q];
-      if (accumulate) value += c[r * p.n + q];
-      if (last) {
-        if (e.bias) value += e.bias[j + q];
-        if (e.add) value += e.add[(i + r) % e.add_rows * p.n + j + q];
-        if (e.relu && value < T(0)) value = T(0);
-      }
-      c[r * p.n + q] = value;
+      T value = buffer[r * kTileColumns + q], &to = p.c[(i + r) * p.n + j + q];
+      if (accumulate) value = value + to;
+      if (last && e.bias) value += e.bias[j + q];
+      if (last && e.add) value += e.add[(i + r) % e.add_rows * p.n + j + q];
+      to = last && e.relu && value < T(0) ? T(0) : value;
     }
+}
+
+// One column of tiles: rows [row, row+rows) of c from column j on, for `depth` k from k0 on.
+// `panels` is the left operand, `k` the whole (padded) depth of the right one.
+template <class T>
+void run_column(const Kernels<T>& table, const Product<T>& p, int64_t row, int64_t rows, int64_t j,
+                int64_t k0, int64_t depth, int64_t k, const T* panels) {
+  const Epilogue<T>& e = p.epilogue;
+  const bool last = k0 + depth == k, whole = j + kTileColumns <= p.n;
+  Tile<T> t;
+  t.depth = depth;
+  t.b = p.right + j * k + k0 * kTileColumns;
+  t.stride = t.add_stride = p.n;
+  t.accumulate = p.accumulate || k0 > 0;
+  t.bias = last && whole && e.bias ? e.bias + j : nullptr;
+  t.relu = last && e.relu;
+  for (int64_t i = 0; i < rows; i += kTileRows) {
+    bool edge = !whole || i + kTileRows > rows;
+    if (last && e.add) {
+      const int64_t add_row = (row + i) % e.add_rows;
+      edge = edge || add_row + kTileRows > e.add_rows;
+      t.add = e.add + add_row * p.n + j;
+    }
+    t.a = panels + i * depth;
+    // The next panel of the right operand arrives a quarter per call, during the first four calls.
+    t.ahead = i < 4 * kTileRows ? t.b + k * kTileColumns + i / kTileRows * 4 * depth : t.b;
+    if (edge) {
+      edge_tile(table, p, t, last, row + i, j);
+    } else {
+      t.c = p.c + (row + i) * p.n + j;
+      table.tile(t);
+    }
+  }
 }
 
 // How c is cut into tasks: blocks of rows, and of columns where there are too few rows to go round.
@@ -91,18 +108,8 @@ void multiply(const Product<T>& p) {
         if (rows % kTileRows || k0 + kc > p.k)
           std::fill(panels, panels + left_panels(rows, kc), T(0));
         p.left(row, rows, k0, std::min(kc, p.k - k0), panels);
-        for (int64_t j = column; j < last_column; j += kTileColumns) {
-          Tile<T> t;
-          t.depth = kc;
-          t.b = p.right + j * k + k0 * kTileColumns;
-          t.accumulate = p.accumulate || k0 > 0;
-          for (int64_t i = 0; i < rows; i += kTileRows) {
-            t.a = panels + i * kc;
-            // The next panel of b arrives a quarter per call, during the first four calls.
-            t.ahead = i < 4 * kTileRows ? t.b + k * kTileColumns + i / kTileRows * 4 * kc : t.b;
-            run_tile(table, p, t, k0 + kc == k, row + i, j);
-          }
-        }
+        for (int64_t j = column; j < last_column; j += kTileColumns)
+          run_column(table, p, row, rows, j, k0, kc, k, panels);
       }
     }
   });

@@ -30,10 +30,32 @@ struct Tile {
   const T* ahead = nullptr;  // any address: depth * 4 numbers from here are read into the cache
 };
 
+// Winograd's transforms (winograd.h) of one 6x6 patch, all channels.
+template <class T>
+struct WinogradInput {
+  const T* const* pixels;  // 36, each [channels]
+  int64_t channels;        // a multiple of 8
+  T* v;                    // place i, channel c -> v[i * plane + c/8 * 48 + c % 8]
+  int64_t plane;
+};
+template <class T>
+struct WinogradOutput {
+  const T* m;  // place i, channel o at m[i * plane + o/16 * 96 + o % 16]
+  int64_t plane;
+  int64_t channels;       // a multiple of 16
+  int64_t rows, columns;  // of the 4x4 outputs, those inside y
+  int64_t row_stride;     // of y and add; columns are `channels` apart
+  T* y;
+  const T *bias, *add;  // or null
+  bool relu;
+};
+
 template <class T>
 struct Kernels {
   const char* name;
   void (*tile)(const Tile<T>&);
+  void (*winograd_input)(const WinogradInput<T>&);
+  void (*winograd_output)(const WinogradOutput<T>&);
 };
 
 // The table for this machine, and the two it is chosen from (avx2: null where it cannot run).

@@ -1,8 +1,8 @@
-// The micro-kernels for AVX2 and FMA. Functions carry their instruction set as an attribute, so the
-// rest of the program runs on any x86-64.
-#include "tensor/cpu/kernels.h"
+// The micro-kernels for AVX2 and FMA. Only this file is compiled for them, so the program runs on
+// any x86-64; it includes no inline code of others, which could be linked in elsewhere.
+#include "tensor/cpu/winograd_transforms.h"
 
-#if defined(__x86_64__)
+#if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 
 namespace munet::cpu {
@@ -11,7 +11,7 @@ namespace {
 // Assembly, because compilers fold the two loads of b into all twelve products: 18 loads per k
 // instead of 8, and the loads become the limit (60 % of the peak instead of 97 %).
 // Per k: two vectors of b, six numbers of a spread over a vector each, twelve multiply-adds.
-[[gnu::target("avx2,fma")]] void tile(const Tile<float>& t) {
+void tile(const Tile<float>& t) {
   const float *a = t.a, *b = t.b, *ahead = t.ahead;
   int64_t groups = t.depth / kGroup;
   __m256 c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, b0, b1, a0, a1;
@@ -105,7 +105,17 @@ namespace {
   }
 }
 
-constexpr Kernels<float> kTable = {.name = "avx2", .tile = tile};
+struct Vectors {
+  using V = __m256;
+  static V load(const float* from) { return _mm256_loadu_ps(from); }
+  static void store(float* to, V v) { _mm256_storeu_ps(to, v); }
+  static V relu(V v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
+};
+
+constexpr Kernels<float> kTable = {.name = "avx2",
+                                   .tile = tile,
+                                   .winograd_input = winograd_input<float, Vectors>,
+                                   .winograd_output = winograd_output<float, Vectors>};
 
 }  // namespace
 

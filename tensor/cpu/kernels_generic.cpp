@@ -1,8 +1,8 @@
 // The micro-kernels for any machine and for f64, on Eigen's small fixed-size arrays, which become
 // the vector instructions that the compiler may use. Also the choice of the table.
-#include "tensor/cpu/kernels.h"
-
 #include <Eigen/Core>
+
+#include "tensor/cpu/winograd_transforms.h"
 
 namespace munet::cpu {
 namespace {
@@ -33,7 +33,18 @@ void tile(const Tile<T>& t) {
 }
 
 template <class T>
-constexpr Kernels<T> kTable = {.name = "generic", .tile = tile<T>};
+struct Vectors {
+  using V = Eigen::Array<T, kGroup, 1>;
+  static V load(const T* from) { return Eigen::Map<const V>(from); }
+  static void store(T* to, const V& v) { Eigen::Map<V>{to} = v; }
+  static V relu(const V& v) { return (v < T(0)).select(T(0), v); }
+};
+
+template <class T>
+constexpr Kernels<T> kTable = {.name = "generic",
+                               .tile = tile<T>,
+                               .winograd_input = winograd_input<T, Vectors<T>>,
+                               .winograd_output = winograd_output<T, Vectors<T>>};
 
 }  // namespace
 
