@@ -83,15 +83,15 @@ void time_row(const Options& options, const std::string& name, double macs, F&& 
 
 void conv_row(const Options& options, const std::string& what, int64_t c, int64_t h, int64_t v,
               int64_t o, int kernel, int stride, int64_t n = 1) {
+  const std::string name = str(what, ' ', c, "->", o, ' ', kernel, 'x', kernel,
+                               stride > 1 ? "s2" : "", " @", h, 'x', v, n > 1 ? str(" x", n) : "");
+  if (name.find(options.only) == std::string::npos) return;
   const Conv2dOptions conv = {stride, kernel / 2};
   const Tensor x = random_tensor({n, h, v, c}, 1), w = random_tensor({o, kernel, kernel, c}, 2),
                bias = random_tensor({o}, 3);
   const auto prepared = prepare_conv2d(w, bias, conv);
   const Tensor y = conv2d_fused(x, *prepared);
-  time_row(options,
-           str(what, ' ', c, "->", o, ' ', kernel, 'x', kernel, stride > 1 ? "s2" : "", " @", h,
-               'x', v, n > 1 ? str(" x", n) : ""),
-           double(y.numel() * kernel * kernel * c),
+  time_row(options, name, double(y.numel() * kernel * kernel * c),
            [&] { conv2d_fused(x, *prepared, {}, Activation::relu); });
 }
 

@@ -30,23 +30,29 @@ struct Tile {
   const T* ahead = nullptr;  // any address: depth * 4 numbers from here are read into the cache
 };
 
-// Winograd's transforms (winograd.h) of one 6x6 patch, all channels.
+// Winograd's transforms (winograd.h) of up to six patches of 6x6 pixels, the rows of one tile: all
+// six together, because they share cache lines of the transformed numbers.
 template <class T>
 struct WinogradInput {
-  const T* const* pixels;  // 36, each [channels]
-  int64_t channels;        // a multiple of 8
-  T* v;                    // place i, channel c -> v[i * plane + c/8 * 48 + c % 8]
+  int64_t patches;
+  const T* pixels[kTileRows][36];  // of each patch, all with `channels` numbers
+  int64_t channels;                // a multiple of 8
+  T* v;  // patch r, place i, channel c: v[i * plane + c/8 * 48 + r * 8 + c % 8]
   int64_t plane;
 };
 template <class T>
 struct WinogradOutput {
-  const T* m;  // place i, channel o at m[i * plane + o/16 * 96 + o % 16]
+  int64_t patches;
+  struct Patch {
+    T* y;                   // the first of its 4x4 output pixels
+    const T* add;           // beside it, or null
+    int64_t rows, columns;  // how many of the 4x4 lie inside y
+  } to[kTileRows];
+  int64_t channels;    // of y, a multiple of 16
+  int64_t row_stride;  // of y and add
+  const T* m;          // patch r, place i, channel o: m[i * plane + o/16 * 96 + r * 16 + o % 16]
   int64_t plane;
-  int64_t channels;       // a multiple of 16
-  int64_t rows, columns;  // of the 4x4 outputs, those inside y
-  int64_t row_stride;     // of y and add; columns are `channels` apart
-  T* y;
-  const T *bias, *add;  // or null
+  const T* bias;  // or null
   bool relu;
 };
 

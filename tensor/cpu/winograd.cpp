@@ -23,6 +23,16 @@ struct Patches {
   int64_t image(int64_t t) const { return t / (down * across); }
   int64_t row(int64_t t) const { return t / across % down * 4; }
   int64_t column(int64_t t) const { return t % across * 4; }
+  // The 36 pixels of patch t; `zeros` outside the input.
+  template <class T>
+  void pixels(int64_t t, const T* x, const T* zeros, const T** to) const {
+    const int64_t top = row(t) - s.top, left = column(t) - s.left;
+    for (int64_t i = 0; i < kPlaces; ++i) {
+      const int64_t iy = top + i / 6, ix = left + i % 6;
+      const bool outside = iy < 0 || iy >= s.h || ix < 0 || ix >= s.w;
+      to[i] = outside ? zeros : x + ((image(t) * s.h + iy) * s.w + ix) * s.c;
+    }
+  }
 };
 
 }  // namespace
@@ -86,19 +96,15 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
     const int64_t count = std::min(block, patches.count - first);
     // 1. V = B^T d B of each patch, for all channels.
     parallel_for(count, kTileRows, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) {
-        const int64_t image = patches.image(first + t);
-        const int64_t row = patches.row(first + t) - s.top,
-                      column = patches.column(first + t) - s.left;
-        const T* pixels[kPlaces];
-        for (int64_t i = 0; i < kPlaces; ++i) {
-          const int64_t iy = row + i / 6, ix = column + i % 6;
-          pixels[i] = iy < 0 || iy >= s.h || ix < 0 || ix >= s.w
-                          ? zeros.data()
-                          : x + ((image * s.h + iy) * s.w + ix) * s.c;
-        }
-        table.winograd_input(
-            {.pixels = pixels, .channels = s.c, .v = left_row(v, s.c, t), .plane = v_plane});
+      for (int64_t t = begin; t < end; t += kTileRows) {
+        WinogradInput<T> in;
+        in.patches = std::min(kTileRows, end - t);
+        for (int64_t r = 0; r < in.patches; ++r)
+          patches.pixels(first + t + r, x, zeros.data(), in.pixels[r]);
+        in.channels = s.c;
+        in.v = left_row(v, s.c, t);
+        in.plane = v_plane;
+        table.winograd_input(in);
       }
     });
     // 2. m = V U at each place. Rows of the last panel beyond `count` hold anything; so do their
@@ -129,21 +135,24 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
     });
     // 3. Y = A^T m A of each patch, and the epilogue.
     parallel_for(count, kTileRows, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) {
-        const int64_t row = patches.row(first + t), column = patches.column(first + t);
-        const int64_t at = (patches.image(first + t) * s.oh + row) * s.ow + column;
-        table.winograd_output(
-            {.m = m + t / kTileRows * panels * kTileRows * kTileColumns +
-                  t % kTileRows * kTileColumns,
-             .plane = m_plane,
-             .channels = s.o,
-             .rows = std::min<int64_t>(4, s.oh - row),
-             .columns = std::min<int64_t>(4, s.ow - column),
-             .row_stride = s.ow * s.o,
-             .y = y + at * s.o,
-             .bias = epilogue.bias,
-             .add = epilogue.add ? epilogue.add + at % epilogue.add_rows * s.o : nullptr,
-             .relu = epilogue.relu});
+      for (int64_t t = begin; t < end; t += kTileRows) {
+        WinogradOutput<T> out;
+        out.patches = std::min(kTileRows, end - t);
+        for (int64_t r = 0; r < out.patches; ++r) {
+          const int64_t row = patches.row(first + t + r), column = patches.column(first + t + r);
+          const int64_t at = (patches.image(first + t + r) * s.oh + row) * s.ow + column;
+          out.to[r] = {.y = y + at * s.o,
+                       .add = epilogue.add ? epilogue.add + at % epilogue.add_rows * s.o : nullptr,
+                       .rows = std::min<int64_t>(4, s.oh - row),
+                       .columns = std::min<int64_t>(4, s.ow - column)};
+        }
+        out.channels = s.o;
+        out.row_stride = s.ow * s.o;
+        out.m = m + t * s.o;
+        out.plane = m_plane;
+        out.bias = epilogue.bias;
+        out.relu = epilogue.relu;
+        table.winograd_output(out);
       }
     });
   }
