@@ -10,9 +10,9 @@ namespace munet::cpu {
 namespace {
 
 constexpr int64_t kPlaces = 36;
-// Bytes of transformed patches and products at a time. They live in the third-level cache; more of
-// them means that the transformed weights are read less often.
-constexpr int64_t kScratch = 8 << 20;
+// Bytes of transformed patches and products at a time: few, so that they stay in the caches, but
+// more where the weights are large, which are read once for each such block.
+int64_t scratch_bytes(int64_t weight_bytes) { return std::max<int64_t>(4 << 20, weight_bytes / 4); }
 
 // The patches of one convolution, row by row in each image.
 struct Patches {
@@ -38,7 +38,8 @@ struct Patches {
 }  // namespace
 
 bool winograd_possible(const ConvShape& s) {
-  return s.kh == 3 && s.kw == 3 && s.stride == 1 && s.c % kGroup == 0 && s.o % kTileColumns == 0;
+  return s.kh == 3 && s.kw == 3 && s.stride == 1 && s.c >= 16 && s.c % kGroup == 0 && s.o >= 16 &&
+         s.o % kTileColumns == 0;
 }
 
 template <class T>
@@ -82,7 +83,8 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
   const Patches patches(s);
   if (patches.count == 0) return;
   const int64_t per_patch = kPlaces * (s.c + s.o) * int64_t(sizeof(T));
-  const int64_t blocks = (patches.count * per_patch + kScratch - 1) / kScratch;
+  const int64_t bytes = scratch_bytes(winograd_weights_size(s) * int64_t(sizeof(T)));
+  const int64_t blocks = (patches.count * per_patch + bytes - 1) / bytes;
   const int64_t block = round_up((patches.count + blocks - 1) / blocks, kTileRows);
   // Planes of one place each; 32 numbers between them, or all 36 would fall into the same cache
   // sets.

@@ -25,7 +25,7 @@
 
 namespace munet::cpu {
 
-// Whether s can run here: 3x3, stride 1, c a multiple of 8 and o of 16.
+// Whether s can run here, and gains: 3x3, stride 1, c at least 16 and a multiple of 8, o of 16.
 bool winograd_possible(const ConvShape& s);
 
 // G g G^T of weights [o,3,3,c]: 36 times right panels of [c,o].
@@ -33,7 +33,7 @@ template <class T>
 void winograd_weights(const ConvShape& s, const T* w, T* u);
 inline int64_t winograd_weights_size(const ConvShape& s) { return 36 * s.o * s.c; }
 
-// y = epilogue(x (*) w), u from winograd_weights. Scratch is bounded (see kScratch).
+// y = epilogue(x (*) w), u from winograd_weights. Scratch: 4 MB or a quarter of u.
 // f32 error, measured: 1.2e-6 of the output's norm for 256 channels, 2.2e-6 for 1024.
 template <class T>
 void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<T>& epilogue, T* y);

@@ -1,6 +1,7 @@
 // Rows of the op table: convolution, and what the fused form adds.
 #include "autograd/node.h"
 #include "autograd/ops/conv.h"
+#include "tensor/cpu/winograd.h"
 #include "tensor/parallel.h"
 #include "tests/catch.h"
 #include "tests/ops/harness.h"
@@ -70,6 +71,10 @@ std::vector<OpCase> conv_cases() {
       conv_case("one by one", {1, 1, 1, 1}, {1, 1, 1, 1}, {}),
       conv_case("3x3p1, blocks and remainders", {2, 11, 19, 37}, {35, 3, 3, 37}, {1, 1}, true, 10),
       conv_case("1x1, blocks and remainders", {3, 7, 11, 301}, {49, 1, 1, 301}, {}, true, 10),
+      conv_case("3x3p1, Winograd", {2, 9, 14, 24}, {32, 3, 3, 24}, {1, 1}, true, 10),
+      conv_case("3x3, no padding, Winograd", {2, 7, 10, 16}, {48, 3, 3, 16}, {}, false, 10),
+      conv_case("3x3p4, Winograd", {1, 3, 5, 16}, {16, 3, 3, 16}, {1, 4}, true, 10),
+      conv_case("3x3p1, Winograd, many blocks", {2, 61, 83, 16}, {16, 3, 3, 16}, {1, 1}, true, 3),
       conv_case("3x3s2p1, blocks and remainders", {2, 13, 17, 33}, {18, 3, 3, 33}, {2, 1}, true,
                 10),
   };
@@ -164,6 +169,10 @@ std::vector<OpCase> fused_cases() {
       fused_case("shared add, relu", {3, 5, 7, 9}, {20, 3, 3, 9}, {1, 3, 4, 20}, {2, 1}, relu),
       fused_case("add, relu, blocks", {2, 11, 13, 70}, {66, 3, 3, 70}, {2, 11, 13, 66}, {1, 1},
                  relu),
+      fused_case("add, relu, Winograd", {2, 9, 14, 24}, {32, 3, 3, 24}, {2, 9, 14, 32}, {1, 1},
+                 relu),
+      fused_case("shared add, Winograd", {3, 6, 7, 16}, {48, 3, 3, 16}, {1, 6, 7, 48}, {1, 1},
+                 none),
       fused_case("shared add, blocks", {3, 9, 7, 70}, {66, 3, 3, 70}, {1, 9, 7, 66}, {1, 1}, none),
   };
 }
@@ -187,6 +196,103 @@ TEST_CASE("conv2d of no image, and without channels", "[op][conv]") {
   const Tensor y = conv2d(Tensor::zeros({1, 3, 3, 0}), Tensor::zeros({2, 3, 3, 0}),
                           Tensor::from<float>({2, -3}, {2}));
   CHECK(y.to_vector<float>() == std::vector<float>{2, -3});  // a sum of nothing, and the bias
+}
+
+TEST_CASE("conv2d's error on a real size", "[op][conv]") {
+  // What the headers state: 1.2e-6 of the norm for Winograd with 256 channels, 2e-7 for the rest.
+  struct Row {
+    int kernel, stride;
+    double bound;
+  };
+  for (const Row& row : {Row{3, 1, 2e-6}, Row{3, 2, 4e-7}, Row{1, 1, 4e-7}}) {
+    const Tensor x = random_tensor({1, 15, 27, 256}, 1, 0, 1);
+    const Tensor w = random_tensor({64, row.kernel, row.kernel, 256}, 2, -0.05, 0.05);
+    const Conv2dOptions options = {row.stride, row.kernel / 2};
+    const Tensor want = conv2d(x.to(DType::f64), w.to(DType::f64), {}, options);
+    const double error = relative_error(conv2d(x, w, {}, options), want);
+    CHECK(error < row.bound);
+    CHECK(error > 1e-8);  // it is f32 that was measured
+  }
+}
+
+TEST_CASE("Winograd's algorithm is exact but for rounding", "[op][conv]") {
+  cpu::ConvShape s = {.n = 2,
+                      .h = 11,
+                      .w = 7,
+                      .c = 24,
+                      .o = 48,
+                      .kh = 3,
+                      .kw = 3,
+                      .stride = 1,
+                      .top = 1,
+                      .left = -1,
+                      .oh = 12,
+                      .ow = 5};
+  const Tensor x = random_tensor({s.n, s.h, s.w, s.c}, 1, -1, 1, DType::f64);
+  const Tensor w = random_tensor({s.o, 3, 3, s.c}, 2, -1, 1, DType::f64);
+  const Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.o}, DType::f64), want = y.clone();
+  std::vector<double> u(std::size_t(cpu::winograd_weights_size(s)));
+  cpu::winograd_weights(s, w.data<double>(), u.data());
+  cpu::winograd_conv2d<double>(s, x.data<double>(), u.data(), {}, y.data<double>());
+  cpu::conv2d<double>(s, x.data<double>(), cpu::pack_weights(s, w.data<double>()), {},
+                      want.data<double>());
+  CHECK(relative_error(y, want) < 1e-14);
+}
+
+TEST_CASE("all tables of micro-kernels compute the same", "[op][conv]") {
+  const cpu::Kernels<float>* avx2 = cpu::avx2_kernels();
+  if (!avx2) return skip("this machine has no AVX2");
+  const Tensor a = random_tensor({6 * 40}, 1), b = random_tensor({40 * 16}, 2);
+  const Tensor bias = random_tensor({32}, 3), add = random_tensor({6 * 20}, 4);
+  for (int i = 0; i < 16; ++i) {  // each combination of accumulate, bias, add, relu
+    std::vector<Tensor> results;
+    for (const cpu::Kernels<float>* table : {avx2, &cpu::generic_kernels<float>()}) {
+      const Tensor c = random_tensor({6 * 18}, 5);
+      table->tile({.depth = 40,
+                   .a = a.data<float>(),
+                   .b = b.data<float>(),
+                   .c = c.data<float>(),
+                   .stride = 18,
+                   .accumulate = (i & 1) != 0,
+                   .bias = i & 2 ? bias.data<float>() : nullptr,
+                   .add = i & 4 ? add.data<float>() : nullptr,
+                   .add_stride = 20,
+                   .relu = (i & 8) != 0,
+                   .ahead = b.data<float>()});
+      results.push_back(c);
+    }
+    CHECK(relative_error(results[0], results[1]) < 1e-6);
+  }
+  const Tensor pixels = random_tensor({36, 24}, 6);
+  std::vector<Tensor> v, y;
+  for (const cpu::Kernels<float>* table : {avx2, &cpu::generic_kernels<float>()}) {
+    cpu::WinogradInput<float> in = {
+        .patches = 5, .pixels = {}, .channels = 24, .v = {}, .plane = 160};
+    for (int64_t r = 0; r < 5; ++r)  // the patches see the same pixels in different places
+      for (int64_t i = 0; i < 36; ++i)
+        in.pixels[r][i] = pixels.data<float>() + (i * (r + 1) + r) % 36 * 24;
+    v.push_back(Tensor::zeros({36, in.plane}));
+    in.v = v.back().data<float>();
+    table->winograd_input(in);
+    const Tensor m = random_tensor({36, 2 * 96}, 7), shared = random_tensor({4, 4, 32}, 8);
+    cpu::WinogradOutput<float> out = {.patches = 6,
+                                      .to = {},
+                                      .channels = 32,
+                                      .row_stride = 4 * 32,
+                                      .m = m.data<float>(),
+                                      .plane = 192,
+                                      .bias = bias.data<float>(),
+                                      .relu = true};
+    y.push_back(Tensor::zeros({6, 4, 4, 32}));
+    for (int64_t r = 0; r < 6; ++r)
+      out.to[r] = {.y = y.back().data<float>() + r * 4 * 4 * 32,
+                   .add = r % 2 ? shared.data<float>() : nullptr,
+                   .rows = 1 + r % 4,
+                   .columns = 4 - r % 3};
+    table->winograd_output(out);
+  }
+  CHECK(relative_error(v[0], v[1]) < 1e-6);
+  CHECK(relative_error(y[0], y[1]) < 1e-6);
 }
 
 TEST_CASE("conv2d does not depend on the number of threads", "[op][conv]") {
