@@ -1,0 +1,34 @@
+// Powers of 1024 only: "MB" means two things.
+#include "apps/units.h"
+
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "tensor/error.h"
+
+namespace {
+constexpr std::array kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
+}
+
+std::size_t parse_bytes(const std::string& text) {
+  double number = -1;
+  const char* end = text.data() + text.size();
+  const auto [unit, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  double scale = unit == end ? 1 : 0;
+  for (double power = 1; const char* name : kUnits) {
+    if (std::string(unit, end) == name) scale = power;
+    power *= 1024;
+  }
+  munet::check(error == std::errc() && number >= 0 && scale > 0 && number * scale < 1e18,
+               "expected an amount of memory like 512KiB, 64MiB or 1.5GiB; given \"", text, "\"");
+  return std::size_t(number * scale);
+}
+
+std::string format_bytes(double bytes) {
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
+  return text;
+}

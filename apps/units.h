@@ -1,0 +1,11 @@
+// Amounts of memory as people write them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+// "64MiB" -> 67108864; "1.5GiB", "512KiB", "4096" and "4096B" likewise. Error on anything else.
+std::size_t parse_bytes(const std::string& text);
+
+// 67108864 -> "64.0 MiB".
+std::string format_bytes(double bytes);
