@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "tensor/parallel.h"
@@ -30,11 +31,15 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options) : options
         "AdamW: expected beta1 and beta2 in [0, 1) and eps >= 0; given ", options.beta1, ", ",
         options.beta2, ", ", options.eps);
   std::set<std::string> names;
+  std::map<const void*, std::string> owners;  // a parameter under two names would be moved twice
   for (const ParameterGroup& group : groups)
     for (const NamedTensor& parameter : group.parameters) {
       const Tensor& p = parameter.tensor;
       check(names.insert(parameter.name).second, "AdamW: ", parameter.name, " is there twice");
       check_place("AdamW", parameter.name, p);
+      const auto [owner, first] = owners.emplace(p.raw(), parameter.name);
+      check(first || p.numel() == 0, "AdamW: ", owner->second, " and ", parameter.name,
+            " are the same numbers");
       slots_.push_back({parameter, group.lr_factor, group.weight_decay,
                         Tensor::zeros({}, DType::i64), Tensor::zeros(p.shape(), p.dtype()),
                         Tensor::zeros(p.shape(), p.dtype())});

@@ -89,6 +89,9 @@ TEST_CASE("AdamW: what it refuses", "[nn][optim]") {
   CHECK(text_of([&] {
           AdamW({{.parameters = {{"h", Tensor::zeros({2}, DType::f16)}}}});
         }) == "AdamW: h is f16; expected f32");
+  CHECK(text_of([&] {
+          AdamW({{.parameters = {p, {"q", p.tensor}}}});
+        }) == "AdamW: p and q are the same numbers");
   CHECK(text_of([&] { AdamW({}, {.beta1 = 1}); }) ==
         "AdamW: expected beta1 and beta2 in [0, 1) and eps >= 0; given 1, 0.999, 1e-08");
   AdamW adamw({{.parameters = {p}}});
