@@ -300,3 +300,17 @@ TEST_CASE("golden: no recorded case is without a row", "[golden]") {
   for (const Row& row : rows()) named.insert(row.name);
   CHECK(cases == named);
 }
+
+TEST_CASE("munet_loss: its keys weigh the two terms", "[loss]") {
+  const Tensor logits = random_tensor({1, 5, 7, 3}, 1, -2, 2, DType::f64);
+  Tensor labels = Tensor::zeros({1, 5, 7}, DType::u8);
+  for (int64_t i = 0; i < labels.numel(); ++i) labels.data<uint8_t>()[i] = uint8_t(i % 3);
+  const double overlap = mask_iou_loss(softmax(logits, -1), labels).item();
+  const auto entropy = [&](double keep) { return cross_entropy(logits, labels, keep).item(); };
+  CHECK(munet_loss(logits, labels).item() == Approx(entropy(0.4) + overlap));
+  CHECK(munet_loss(logits, labels, {.bootstrap = 1, .lambda = 0.25}).item() ==
+        Approx(entropy(1) + 0.25 * overlap));
+  CHECK(munet_loss(logits, labels, {.bootstrap = 0.1, .lambda = 0}).item() == entropy(0.1));
+  CHECK_THROWS_WITH(munet_loss(logits, labels, {.lambda = -1}),
+                    "munet_loss: expected lambda >= 0; given -1");
+}

@@ -134,6 +134,19 @@ void pass_rows(const Options& options) {
            [&] { upsample_bilinear(wide, {.height = 120, .width = 216}); });
   time_row(options, "upsample_bilinear x4 120x216x1", 480 * 864,
            [&] { upsample_bilinear(logits, {.height = 480, .width = 864}); });
+  const Tensor gate = random_tensor({1, 60, 108, 1}, 5), channels = random_tensor({256}, 6);
+  const double numel = double(wide.numel());
+  time_row(options, "add 60x108x256", numel, [&] { add(wide, wide); });
+  time_row(options, "add 60x108x256 + 256", numel, [&] { add(wide, channels); });
+  time_row(options, "mul 60x108x256 * 60x108x1", numel, [&] { mul(wide, gate); });
+  time_row(options, "sum 60x108x256 -> 256", numel, [&] { sum(wide, {0, 1, 2}); });
+  for (const int64_t objects : {1, 3, 7}) {
+    const Tensor z = random_tensor({objects, 480, 864}, 7, -10, 10), all = soft_aggregate(z);
+    time_row(options, str("soft_aggregate ", objects, "x480x864"), double(all.numel()),
+             [&] { soft_aggregate(z); });
+    time_row(options, str("softmax 480x864x", objects + 1), double(all.numel()),
+             [&] { softmax(all, -1); });
+  }
 }
 
 // GFLOP/s count the window's own products; every row of a map meets at most 25 rows of the other.

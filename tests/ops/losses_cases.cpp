@@ -1,9 +1,8 @@
-// Rows of the op table: cross entropy, soft aggregation, mask IoU; and the training loss.
+// Rows of the op table: cross entropy, soft aggregation, mask IoU.
 #include <algorithm>
 #include <cmath>
 
 #include "autograd/node.h"
-#include "autograd/ops/elementwise.h"
 #include "autograd/ops/softmax.h"
 #include "tensor/random.h"
 #include "tests/catch.h"
