@@ -120,12 +120,15 @@ void matmul_row(const Options& options, int64_t m, int64_t n, int64_t k,
            double(m * n * k), [&] { matmul(a, b, matmul_options); });
 }
 
-// What moves memory more than it computes: GFLOP/s of these rows are 2e9 numbers written per second.
+// What moves memory more than it computes: GFLOP/s of these rows are 2e9 numbers written per
+// second.
 void pass_rows(const Options& options) {
-  const Tensor stem = random_tensor({1, 240, 432, 64}, 1), wide = random_tensor({1, 60, 108, 256}, 2);
+  const Tensor stem = random_tensor({1, 240, 432, 64}, 1),
+               wide = random_tensor({1, 60, 108, 256}, 2);
   const Tensor logits = random_tensor({1, 120, 216, 1}, 3), c = random_tensor({64}, 4, 1, 2);
-  time_row(options, "max_pool2d 3x3s2 240x432x64", 120 * 216 * 64,
-           [&] { max_pool2d(stem, {3, 2, 1}); });
+  time_row(options, "max_pool2d 3x3s2 240x432x64", 120 * 216 * 64, [&] {
+    max_pool2d(stem, {3, 2, 1});
+  });
   time_row(options, "batch_norm 240x432x64", double(stem.numel()), [&] {
     Tensor mean = c, var = c;
     batch_norm(stem, c, c, mean, var);
@@ -160,9 +163,8 @@ void match_row(const Options& options, int64_t n, int64_t h, int64_t w, int64_t 
   const Tensor gy = Tensor::full({n, h, w, 3}, 1), state = Tensor::empty({3, n, h, w}),
                y = Tensor::empty({n, h, w, 3}), g = Tensor::empty(f_t.shape());
   kernels::match_window_forward({}, f_t, f_prev, {}, y, state);
-  time_row(options, "match_window gradient " + shape, 4 * macs, [&] {
-    kernels::match_window_backward({}, f_t, f_prev, {}, y, state, gy, g, g);
-  });
+  time_row(options, "match_window gradient " + shape, 4 * macs,
+           [&] { kernels::match_window_backward({}, f_t, f_prev, {}, y, state, gy, g, g); });
 }
 
 void memory_row(const Options& options, int frames, int64_t dk, int64_t dv, int top_k) {
@@ -170,8 +172,9 @@ void memory_row(const Options& options, int frames, int64_t dk, int64_t dv, int 
                query = random_tensor({1620, dk}, 3, -2, 2);
   const MemorySlot slot = pack_memory(key, value);
   const std::vector<const MemorySlot*> slots(std::size_t(frames), &slot);
-  time_row(options, str("memory_read ", frames, "x1620, ", dk, '/', dv, top_k ? " top " : "",
-                        top_k ? str(top_k) : ""),
+  time_row(options,
+           str("memory_read ", frames, "x1620, ", dk, '/', dv, top_k ? " top " : "",
+               top_k ? str(top_k) : ""),
            double(frames) * 1620 * 1620 * double(dk + dv),
            [&] { memory_read(slots, query, top_k); });
   if (frames == 1 && !top_k)

@@ -1,6 +1,7 @@
 // The memory read: checks, packing and recording; the numerics are in tensor/cpu/attention.h.
 #include "autograd/ops/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/node.h"
@@ -37,13 +38,13 @@ void memory_read_backward_cpu(const Tensor& key, const Tensor& value, const Tens
   const int64_t p = key.dim(1), dk = key.dim(2), dv = value.dim(2), q = query.dim(0);
   for_float(key.dtype(), "memory_read", [&](auto zero) {
     using T = decltype(zero);
+    std::fill_n(g_query.data<T>(), g_query.numel(), T(0));
     for (int64_t o = 0; o < key.dim(0); ++o) {
       const int64_t k = o * p * dk, v = o * p * dv, r = o * q * dv;
       cpu::memory_gradients<T>(sizes(query, dv, 0), p,
                                {key.data<T>() + k, value.data<T>() + v, query.data<T>(),
                                 y.data<T>() + r, state.data<T>() + o * 3 * q, gy.data<T>() + r,
-                                g_key.data<T>() + k, g_value.data<T>() + v, g_query.data<T>()},
-                               o == 0);
+                                g_key.data<T>() + k, g_value.data<T>() + v, g_query.data<T>()});
     }
   });
 }

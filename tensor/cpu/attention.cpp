@@ -215,6 +215,7 @@ struct Gradients {
   const Scratch<T> query_blocks{padded(s.queries) * dk}, gy_blocks{padded(s.queries) * dv};
   const Scratch<T> query_left{left_panels(s.queries, s.key_dim)};
   const Scratch<T> gy_left{left_panels(s.queries, s.value_dim)};
+  const Scratch<T> along{s.queries};  // <gy, y>
 
   void pack() const {
     parallel_for(p, kMemoryBlock, [&](int64_t begin, int64_t end) {
@@ -231,6 +232,12 @@ struct Gradients {
       pack_left(gy, n, s.value_dim, gy_left.data + begin * padded(s.value_dim));
       pack_blocks(query, n, s.key_dim, kQueryBlock, query_blocks.data + begin * dk);
       pack_blocks(gy, n, s.value_dim, kQueryBlock, gy_blocks.data + begin * dv);
+      for (int64_t q = begin; q < end; ++q) {
+        double sum = 0;
+        for (int64_t k = q * s.value_dim; k < (q + 1) * s.value_dim; ++k)
+          sum += double(t.gy[k]) * double(t.y[k]);
+        along.data[q] = T(sum);
+      }
     });
   }
 
@@ -244,21 +251,18 @@ struct Gradients {
             value_columns.data + first * padded(s.value_dim), slope, kMemoryBlock, false);
     for (int64_t i = 0; i < rows; ++i) {
       T *w = weight + i * kMemoryBlock, *g = slope + i * kMemoryBlock;
-      const T *y = t.y + (q + i) * s.value_dim, *gy = t.gy + (q + i) * s.value_dim;
       const T factor = t.state[s.queries + q + i], threshold = t.state[2 * s.queries + q + i];
-      double along = 0;
-      for (int64_t k = 0; k < s.value_dim; ++k) along += double(gy[k]) * double(y[k]);
       for (int64_t j = 0; j < count; ++j)
         if (w[j] < threshold) w[j] = -std::numeric_limits<T>::infinity();
       exp_row(count, T(s.scale), t.state[q + i], w, w, kGroup);
       for (int64_t j = 0; j < count; ++j) {
         w[j] *= factor;
-        g[j] = T(s.scale) * w[j] * (g[j] - T(along));
+        g[j] = T(s.scale) * w[j] * (g[j] - along.data[q + i]);
       }
     }
   }
 
-  void for_queries(bool first_object) const {
+  void for_queries() const {
     parallel_for(s.queries, kQueryBlock, [&](int64_t begin, int64_t end) {
       const Scratch<T> weight(kTile), slope(kTile), left(kTile), sum(kQueryBlock * dk);
       for (int64_t q = begin; q < end; q += kQueryBlock) {
@@ -274,10 +278,8 @@ struct Gradients {
           product(rows, dk, count, left.data, key_blocks.data + first * dk, sum.data, dk, true);
         }
         for (int64_t i = 0; i < rows; ++i)
-          for (int64_t k = 0; k < s.key_dim; ++k) {
-            T& to = t.g_query[(q + i) * s.key_dim + k];
-            to = first_object ? sum.data[i * dk + k] : to + sum.data[i * dk + k];
-          }
+          for (int64_t k = 0; k < s.key_dim; ++k)
+            t.g_query[(q + i) * s.key_dim + k] += sum.data[i * dk + k];
       }
     });
   }
@@ -320,15 +322,14 @@ struct Gradients {
 }  // namespace
 
 template <class T>
-void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTensors<T>& tensors,
-                      bool first_object) {
+void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTensors<T>& tensors) {
   const Gradients<T> gradients(sizes, positions, tensors);
   gradients.pack();
-  gradients.for_queries(first_object);
+  gradients.for_queries();
   gradients.for_memory();
 }
 
-template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<float>&, bool);
-template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<double>&, bool);
+template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<float>&);
+template void memory_gradients(const ReadSizes&, int64_t, const ReadTensors<double>&);
 
 }  // namespace munet::cpu

@@ -42,14 +42,13 @@ void memory_read(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& parts
                  T* y, T* state);
 
 // Gradients of one object's read from gy [q,dv]; similarities are computed again, tile by tile.
-// g_query is written if it is the first object and added to otherwise.
+// g_key and g_value are written, g_query is added to: all objects share the query.
 template <class T>
 struct ReadTensors {
   const T *key, *value, *query, *y, *state, *gy;  // key [p,dk], value [p,dv]: not packed
   T *g_key, *g_value, *g_query;
 };
 template <class T>
-void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTensors<T>& tensors,
-                      bool first_object);
+void memory_gradients(const ReadSizes& sizes, int64_t positions, const ReadTensors<T>& tensors);
 
 }  // namespace munet::cpu

@@ -88,14 +88,7 @@ constexpr int64_t kLanes = 8;
   return {sum(total), sum(first)};
 }
 
-// The two forms of each, as one table for each machine.
-struct Table {
-  Range<float> (*range)(int64_t, const float*);
-  float (*exponentials)(int64_t, float, float, const float*, float*, int64_t);
-  Moments<float> (*moments)(int64_t, float, float, const float*);
-};
-
-constexpr Table kGeneric = {
+constexpr RowKernels kGeneric = {
     [](int64_t n, const float* x) { return range(n, x); },
     [](int64_t n, float scale, float origin, const float* x, float* y, int64_t stride) {
       return exponentials(n, scale, origin, x, y, stride);
@@ -116,27 +109,32 @@ constexpr Table kGeneric = {
                                                         const float* x) {
   return moments(n, scale, origin, x);
 }
-constexpr Table kAvx2 = {range_avx2, exponentials_avx2, moments_avx2};
+constexpr RowKernels kAvx2 = {range_avx2, exponentials_avx2, moments_avx2};
 #endif
 
-const Table& table() {
-#if defined(__x86_64__)
-  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2) return kAvx2;
-#endif
-  return kGeneric;
+const RowKernels& rows() {
+  static const RowKernels& chosen = avx2_rows() ? *avx2_rows() : kGeneric;
+  return chosen;
 }
 
 }  // namespace
 
-Range<float> row_range(int64_t n, const float* x) { return table().range(n, x); }
+const RowKernels& generic_rows() { return kGeneric; }
+const RowKernels* avx2_rows() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &kAvx2;
+#endif
+  return nullptr;
+}
+
+Range<float> row_range(int64_t n, const float* x) { return rows().range(n, x); }
 
 float exp_row(int64_t n, float scale, float origin, const float* x, float* y, int64_t stride) {
-  return table().exponentials(n, scale, origin, x, y, stride);
+  return rows().exponentials(n, scale, origin, x, y, stride);
 }
 
 Moments<float> exp_moments(int64_t n, float scale, float origin, const float* x) {
-  return table().moments(n, scale, origin, x);
+  return rows().moments(n, scale, origin, x);
 }
 
 Range<double> row_range(int64_t n, const double* x) {

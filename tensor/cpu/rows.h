@@ -11,6 +11,11 @@ template <class T>
 struct Range {
   T low, high;
 };
+template <class T>
+struct Moments {
+  T total, first;
+};
+
 Range<float> row_range(int64_t n, const float* x);
 Range<double> row_range(int64_t n, const double* x);
 
@@ -21,11 +26,16 @@ float exp_row(int64_t n, float scale, float origin, const float* x, float* y, in
 double exp_row(int64_t n, double scale, double origin, const double* x, double* y, int64_t stride);
 
 // sum_i e_i and sum_i i * e_i with e_i = exp(scale * (x[i] - origin)).
-template <class T>
-struct Moments {
-  T total, first;
-};
 Moments<float> exp_moments(int64_t n, float scale, float origin, const float* x);
 Moments<double> exp_moments(int64_t n, double scale, double origin, const double* x);
+
+// The f32 forms that the functions above choose from (avx2: null where it cannot run).
+struct RowKernels {
+  Range<float> (*range)(int64_t, const float*);
+  float (*exponentials)(int64_t, float, float, const float*, float*, int64_t);
+  Moments<float> (*moments)(int64_t, float, float, const float*);
+};
+const RowKernels& generic_rows();
+const RowKernels* avx2_rows();
 
 }  // namespace munet::cpu

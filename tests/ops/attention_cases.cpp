@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
+#include "tensor/cpu/rows.h"
 #include "tensor/parallel.h"
 #include "tests/catch.h"
 #include "tests/ops/harness.h"
@@ -218,4 +219,38 @@ TEST_CASE("memory_read is the same for any number of threads", "[op][attention]"
     CHECK(results[i] == results[0]);
     CHECK(gradients[i] == gradients[0]);
   }
+}
+
+TEST_CASE("rows of exponentials agree with the library's, with and without AVX2",
+          "[op][attention]") {
+  const cpu::RowKernels* const avx2 = cpu::avx2_rows();
+  for (const cpu::RowKernels* rows : {&cpu::generic_rows(), avx2 ? avx2 : &cpu::generic_rows()})
+    for (const float scale : {0.7f, -0.7f})
+      for (int64_t n : {1, 7, 8, 13, 1000}) {
+        const Tensor x = random_tensor({n + 8}, uint64_t(n), 0, 120);  // scale * x reaches 84
+        const float* p = x.data<float>();
+        const auto [low, high] = rows->range(n, p);
+        CHECK(low == *std::min_element(p, p + n));
+        CHECK(high == *std::max_element(p, p + n));
+        const float origin = scale > 0 ? high : low;
+        std::vector<float> y(1008, 7);
+        const float total = rows->exponentials(n, scale, origin, p, y.data(), 8);
+        double sum = 0, first = 0, worst = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          const double want = std::exp(double((p[i] - origin) * scale));
+          sum += want;
+          first += double(i) * want;
+          worst = std::max(worst, std::abs(double(y[std::size_t(i)]) / want - 1));
+        }
+        CHECK(worst < 2e-7);
+        CHECK(total == Approx(sum).epsilon(1e-6));
+        for (int64_t i = n; i < (n + 7) / 8 * 8; ++i) CHECK(y[std::size_t(i)] == 0);
+        const auto moments = rows->moments(n, scale, origin, p);
+        CHECK(moments.total == Approx(sum).epsilon(1e-6));
+        CHECK(moments.first == Approx(first).epsilon(1e-6));
+      }
+  std::vector<float> y = {-1000, -88, -INFINITY, NAN, 0, 0, 0, 0};
+  cpu::exp_row(4, 1.0f, 0.0f, y.data(), y.data(), 8);
+  CHECK(std::vector<float>(y.begin(), y.begin() + 3) == std::vector<float>{0, 0, 0});
+  CHECK(std::isnan(y[3]));
 }
