@@ -10,7 +10,7 @@ namespace munet::cpu {
 namespace {
 
 typedef float Lanes __attribute__((vector_size(32)));
-typedef int32_t Bits __attribute__((vector_size(32)));
+typedef uint32_t Bits __attribute__((vector_size(32)));
 constexpr int64_t kLanes = 8;
 
 // exp by Cephes' expf: 2^n * p(r), r = x - n ln 2 in two steps. Adding 1.5 * 2^23 rounds to the
@@ -35,7 +35,7 @@ constexpr int64_t kLanes = 8;
   std::memcpy(&lanes, x, sizeof lanes);
   if (n >= kLanes) return;
   const Bits index = {0, 1, 2, 3, 4, 5, 6, 7};
-  lanes = index < int32_t(n) ? lanes : Lanes{} + missing;
+  lanes = index < uint32_t(n) ? lanes : Lanes{} + missing;
 }
 
 [[gnu::always_inline]] inline float sum(const Lanes& x) {
