@@ -1,6 +1,7 @@
 // Rows of the op table: matching in a window, the cost volume.
 #include <cmath>
 
+#include "autograd/node.h"
 #include "autograd/ops/correlation.h"
 #include "autograd/ops/norm.h"
 #include "tensor/parallel.h"
@@ -97,8 +98,16 @@ std::vector<OpCase> correlation_cases() {
                                  {.window = 9, .temperature = 0.3});
   large_zero.gradient_samples = 40;
   const Shape small{2, 5, 7, 3};
+  // Costs below 0: wherever the window leaves the frame, the zeros outside hold the maximum.
+  OpCase negative = match_case("zero border, negative costs", small, {.window = 3});
+  negative.prepare = [](int input, Tensor x) {
+    for (int64_t i = 0; i < x.numel(); ++i)
+      x.data<double>()[i] = (input ? -0.1 : 0.1) - (input ? 1 : -1) * std::abs(x.data<double>()[i]);
+    return x;
+  };
   return {
       first,
+      negative,
       match_case("zero border, best", small, {.window = 5, .temperature = 0.4, .sign = 1}),
       match_case("exclude", small, {.window = 5, .border = Border::exclude}),
       match_case("exclude, best", small,
@@ -128,6 +137,26 @@ std::vector<OpCase> correlation_cases() {
 }  // namespace
 
 TEST_CASE("op/correlation", "[op][correlation]") { run_sweeps(correlation_cases()); }
+
+TEST_CASE("match_window gives a tie's gradient to the first hypothesis", "[op][correlation]") {
+  // All costs are 0, those outside too. The first of a position's nine hypotheses is up and left.
+  Tensor f_t = Tensor::zeros({1, 3, 4, 2}).set_requires_grad();
+  const Tensor f_prev = random_tensor({1, 3, 4, 2}, 1, 1, 2);
+  const Tensor gy = Tensor::zeros({1, 3, 4, 3});
+  for (int i = 0; i < 12; ++i) gy.data<float>()[i * 3 + 2] = 1;
+  for (Border border : {Border::zero, Border::exclude}) {
+    f_t.set_grad({});
+    backward(match_window(f_t, f_prev, {.window = 3, .border = border}), gy);
+    for (int y = 0; y < 3; ++y)
+      for (int x = 0; x < 4; ++x) {
+        const bool outside = y == 0 || x == 0;
+        const int first = std::max(y - 1, 0) * 4 + std::max(x - 1, 0);
+        const float want =
+            outside && border == Border::zero ? 0 : f_prev.data<float>()[first * 2 + 1];
+        CHECK(f_t.grad().data<float>()[(y * 4 + x) * 2 + 1] == want);
+      }
+  }
+}
 
 TEST_CASE("match_window finds a shift", "[op][correlation]") {
   const int64_t h = 13, w = 19, c = 24;
