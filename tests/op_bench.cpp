@@ -170,8 +170,10 @@ void match_row(const Options& options, int64_t n, int64_t h, int64_t w, int64_t 
 void memory_row(const Options& options, int frames, int64_t dk, int64_t dv, int top_k) {
   const Tensor key = random_tensor({1620, dk}, 1, -2, 2), value = random_tensor({1620, dv}, 2),
                query = random_tensor({1620, dk}, 3, -2, 2);
-  const MemorySlot slot = pack_memory(key, value);
-  const std::vector<const MemorySlot*> slots(std::size_t(frames), &slot);
+  std::vector<MemorySlot> memory;  // each frame in memory of its own, as in a bank
+  for (int i = 0; i < frames; ++i) memory.push_back(pack_memory(key, value));
+  std::vector<const MemorySlot*> slots;
+  for (const MemorySlot& slot : memory) slots.push_back(&slot);
   time_row(options,
            str("memory_read ", frames, "x1620, ", dk, '/', dv, top_k ? " top " : "",
                top_k ? str(top_k) : ""),
