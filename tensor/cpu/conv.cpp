@@ -9,10 +9,41 @@
 namespace munet::cpu {
 namespace {
 
-// Winograd wins wherever it is possible, by 1.7 to 2.7 times (op_bench). f64, which checks f32,
-// takes the direct way.
 ConvAlgorithm choose(const ConvShape& s, bool f32) {
-  return f32 && winograd_possible(s) ? ConvAlgorithm::winograd : ConvAlgorithm::gemm;
+  // Multiply-adds per output position with what the panels are padded by.
+  const int64_t taps = s.kh * s.kw;
+  const int64_t gemm = right_panels(s.o, taps * s.c);
+  const int64_t narrow = right_panels(taps * s.o, s.c) * s.stride * s.stride;
+  // Winograd wins wherever it is possible, by 1.7 to 2.7 times (op_bench). f64, which checks f32,
+  // does without it.
+  if (f32 && winograd_possible(s)) return ConvAlgorithm::winograd;
+  if (2 * narrow < gemm && taps * s.o <= s.c) return ConvAlgorithm::narrow;
+  return ConvAlgorithm::gemm;
+}
+
+// put_window for few channels, whose runs begin anywhere in a group: the window is first copied
+// together, in steps of 8 numbers that may overlap the next run.
+template <int64_t Size, class T>
+void put_small_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t count, T* row,
+                      int64_t stride) {
+  T window[kDepth + kGroup];
+  const int64_t image = m / (s.oh * s.ow), i = m / s.ow % s.oh, j = m % s.ow;
+  const int64_t iy = i * s.stride - s.top, ix = j * s.stride - s.left, run = s.kw * s.c;
+  const int64_t size = s.n * s.h * s.w * s.c, from = ((image * s.h + iy) * s.w + ix) * s.c;
+  const int64_t last = from + (s.kh - 1) * s.w * s.c + round_up(run, kGroup);  // end of all reads
+  const bool inside = iy >= 0 && iy + s.kh <= s.h && ix >= 0 && ix + s.kw <= s.w && last <= size;
+  for (int64_t p = 0; p < s.kh; ++p) {
+    T* to = window + p * run;
+    const T* read = x + from + p * s.w * s.c;
+    for (int64_t a = 0; a < run && inside; a += kGroup)
+      std::memcpy(to + a, read + a, kGroup * sizeof(T));
+    for (int64_t a = 0; a < run && !inside; ++a) {
+      const int64_t column = ix + a / s.c;
+      const bool outside = iy + p < 0 || iy + p >= s.h || column < 0 || column >= s.w;
+      to[a] = outside ? T(0) : read[a];
+    }
+  }
+  put_row<Size>(row, stride, 0, window + k, count);
 }
 
 // Columns [k, k+count) of the row of input numbers under output position m, in the order p, q, c of
@@ -21,6 +52,8 @@ ConvAlgorithm choose(const ConvShape& s, bool f32) {
 template <int64_t Size, class T>
 void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t count, T* row,
                 int64_t stride) {
+  if (s.kh * s.kw * s.c <= kDepth && s.c % kGroup)
+    return put_small_window<Size>(s, x, m, k, count, row, stride);
   const int64_t image = m / (s.oh * s.ow), i = m / s.ow % s.oh, j = m % s.ow;
   const int64_t ix = j * s.stride - s.left, run = s.kw * s.c;
   const int64_t inside = std::clamp(-ix, int64_t{0}, s.kw) * s.c;  // [inside, outside) of the run
@@ -45,42 +78,92 @@ void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t co
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
   const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>);
-  if (algorithm == ConvAlgorithm::winograd) {
-    auto storage =
-        std::make_unique<Storage>(std::size_t(winograd_weights_size(s)) * sizeof(T), Device{});
-    winograd_weights(s, w, static_cast<T*>(storage->data()));
-    return {algorithm, std::move(storage)};
-  }
-  const int64_t k = s.kh * s.kw * s.c, depth = padded(k);
-  auto storage = std::make_unique<Storage>(std::size_t(right_panels(s.o, k)) * sizeof(T), Device{});
+  const bool narrow = algorithm == ConvAlgorithm::narrow,
+             winograd = algorithm == ConvAlgorithm::winograd;
+  // The same memory, seen as [o, kh*kw*c] or as [o*kh*kw, c], transposed into panels.
+  const int64_t n = narrow ? s.o * s.kh * s.kw : s.o, k = narrow ? s.c : s.kh * s.kw * s.c;
+  const int64_t size = winograd ? winograd_weights_size(s) : right_panels(n, k), depth = padded(k);
+  auto storage = std::make_unique<Storage>(std::size_t(size) * sizeof(T), Device{});
   T* const panels = static_cast<T*>(storage->data());
-  parallel_for(round_up(s.o, kTileColumns), kTileColumns, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      T* to = panels + j / kTileColumns * kTileColumns * depth + j % kTileColumns;
-      for (int64_t l = 0; l < depth; ++l)
-        to[l * kTileColumns] = j < s.o && l < k ? w[j * k + l] : T(0);
-    }
-  });
+  if (winograd) {
+    winograd_weights(s, w, panels);
+  } else {
+    parallel_for(round_up(n, kTileColumns), kTileColumns, [&](int64_t begin, int64_t end) {
+      for (int64_t j = begin; j < end; ++j) {
+        T* to = panels + j / kTileColumns * kTileColumns * depth + j % kTileColumns;
+        for (int64_t l = 0; l < depth; ++l)
+          to[l * kTileColumns] = j < n && l < k ? w[j * k + l] : T(0);
+      }
+    });
+  }
   return {algorithm, std::move(storage)};
 }
 
+namespace {
+
 template <class T>
-void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
-            T* y) {
-  if (w.algorithm == ConvAlgorithm::winograd)
-    return winograd_conv2d(s, x, w.numbers(), epilogue, y);
+void gemm_conv2d(const ConvShape& s, const T* x, const T* panels, const Epilogue<T>& epilogue,
+                 T* y) {
   multiply(Product<T>{.m = s.n * s.oh * s.ow,
                       .n = s.o,
                       .k = s.kh * s.kw * s.c,
                       .left =
-                          [&](int64_t row, int64_t rows, int64_t k, int64_t depth, T* panels) {
+                          [&](int64_t row, int64_t rows, int64_t k, int64_t depth, T* to) {
                             for (int64_t i = 0; i < rows; ++i)
-                              put_window<kGroup>(s, x, row + i, k, depth,
-                                                 left_row(panels, depth, i), kTileRows * kGroup);
+                              put_window<kGroup>(s, x, row + i, k, depth, left_row(to, depth, i),
+                                                 kTileRows * kGroup);
                           },
-                      .right = w.numbers(),
+                      .right = panels,
                       .c = y,
                       .epilogue = epilogue});
+}
+
+// part[pixel][o,p,q] = <x[pixel], w[o,p,q]>, a 1x1 convolution; then y[i,j,o] sums part[.][o,p,q]
+// over the pixels under (i,j). Panels of 16 columns would be nearly empty for one or two outputs.
+template <class T>
+void narrow_conv2d(const ConvShape& s, const T* x, const T* panels, const Epilogue<T>& e, T* y) {
+  const int64_t taps = s.kh * s.kw, width = s.o * taps;
+  const Storage scratch(std::size_t(s.n * s.h * s.w * width) * sizeof(T), Device{});
+  T* const part = static_cast<T*>(scratch.data());
+  ConvShape pixels = s;
+  pixels.o = width;
+  pixels.kh = pixels.kw = pixels.stride = 1;
+  pixels.top = pixels.left = 0;
+  pixels.oh = s.h;
+  pixels.ow = s.w;
+  gemm_conv2d(pixels, x, panels, {}, part);
+  parallel_for(s.n * s.oh, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t j = 0; j < s.ow; ++j)
+        for (int64_t o = 0; o < s.o; ++o) {
+          T sum = 0;
+          for (int64_t p = 0; p < s.kh; ++p)
+            for (int64_t q = 0; q < s.kw; ++q) {
+              const int64_t iy = r % s.oh * s.stride + p - s.top, ix = j * s.stride + q - s.left;
+              if (iy < 0 || iy >= s.h || ix < 0 || ix >= s.w) continue;
+              sum += part[((r / s.oh * s.h + iy) * s.w + ix) * width + o * taps + p * s.kw + q];
+            }
+          const int64_t row = r * s.ow + j;
+          if (e.bias) sum += e.bias[o];
+          if (e.add) sum += e.add[row % e.add_rows * s.o + o];
+          y[row * s.o + o] = e.relu && sum < T(0) ? T(0) : sum;
+        }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
+            T* y) {
+  switch (w.algorithm) {
+    case ConvAlgorithm::gemm:
+      return gemm_conv2d(s, x, w.numbers(), epilogue, y);
+    case ConvAlgorithm::narrow:
+      return narrow_conv2d(s, x, w.numbers(), epilogue, y);
+    case ConvAlgorithm::winograd:
+      return winograd_conv2d(s, x, w.numbers(), epilogue, y);
+  }
 }
 
 namespace {

@@ -20,12 +20,13 @@ struct ConvShape {
 };
 
 enum class ConvAlgorithm {
-  gemm,     // one matrix product; left operand gathered on the way
+  gemm,     // one product; its left operand, the pixels under each output, is gathered on the way
+  narrow,   // few outputs: a product of each pixel with every tap, then sums of shifted results
   winograd  // winograd.h
 };
 
-// Weights [o,kh,kw,c] as their algorithm wants them: right panels of the matrix [kh*kw*c, o], or
-// winograd_weights.
+// Weights [o,kh,kw,c] as right panels of the matrix [kh*kw*c, o] (gemm) or [c, o*kh*kw] (narrow),
+// or winograd_weights.
 template <class T>
 struct ConvWeights {
   ConvAlgorithm algorithm;
@@ -36,9 +37,9 @@ struct ConvWeights {
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const T* w);
 
-// y[n,oh,ow,o] = epilogue(x (*) w): n*oh*ow*o*kh*kw*c multiply-adds as one matrix product whose
-// left operand, the pixels under each output position, is gathered block by block and never stored.
-// Error for each element as in gemm.h with k = kh*kw*c.
+// y[n,oh,ow,o] = epilogue(x (*) w), n*oh*ow*o*kh*kw*c multiply-adds. The error of gemm and narrow
+// is that of gemm.h with k = kh*kw*c; Winograd's see there. Scratch: a few hundred rows of x, for
+// narrow n*h*w*o*kh*kw numbers, which are fewer than x has.
 template <class T>
 void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
             T* y);

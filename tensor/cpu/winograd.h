@@ -1,14 +1,17 @@
 // Winograd's convolution F(4x4, 3x3): 3x3 kernels of stride 1 with a quarter of the multiplications
 // (Winograd 1980; Lavin & Gray 2016, "Fast algorithms for convolutional neural networks").
 //
-// In one dimension. Four outputs y_i = sum_k d_(i+k) g_k of a kernel g of three need 12 products
-// directly. Instead: read backwards, "d from y and g" is a product of polynomials, y(x) g(x), of
-// degree 3 + 2 = 5; such a polynomial is known from its values at six points, and its value at a
-// point a is y(a) * g(a): six products. Transposing that linear map gives our correlation:
-//   y = A^T [ (G g) . (B^T d) ],   d: 6 inputs, "." multiplies element by element.
-// For a finite point a the row of G is [1 a a^2] / M'(a), the row of B^T holds the coefficients of
-// M(x)/(x - a), the column of A^T is [1 a a^2 a^3], where M(x) is the product of (x - b) over all
-// finite points b; for the point "infinity" they are [0 0 1], M(x), and [0 0 0 1].
+// In one dimension. Four outputs y_i = sum_k d_(i+k) g_k take 12 products. For a given g they are a
+// linear map of d, and its transpose is the product of two polynomials: it takes four numbers u to
+// the six coefficients of u(x) g(x), degree 3 + 2 = 5. That product is also known from its values
+// at six points: evaluate u there, multiply by g(a), six products, and interpolate. Transposed,
+// these three steps run backwards and compute y:
+//   y = A^T [ (G g) . (B^T d) ],   d: six inputs, "." multiplies element by element,
+// where A^T is "evaluate u" transposed and B^T "interpolate" transposed. With M(x) the product of
+// (x - b) over the finite points b, interpolation sums u(a) g(a) / M'(a) * M(x)/(x - a) (Lagrange).
+// So for a point a the row of G is [1 a a^2] / M'(a), the row of B^T has the coefficients of
+// M(x)/(x - a), and the column of A^T is [1 a a^2 a^3]; for the point infinity, which reads off the
+// leading coefficient, they are [0 0 1], those of M(x), and [0 0 0 1].
 //
 // Points 0, +-p, +-q, infinity with p = 1/sqrt2 and q = sqrt2: M(x) = x (x^2 - 1/2) (x^2 - 2)
 // = x^5 - 5/2 x^3 + x, M'(0) = 1, M'(+-p) = -3/2, M'(+-q) = 6. The usual points +-1, +-2 have

@@ -71,6 +71,8 @@ std::vector<OpCase> conv_cases() {
       conv_case("one by one", {1, 1, 1, 1}, {1, 1, 1, 1}, {}),
       conv_case("3x3p1, blocks and remainders", {2, 11, 19, 37}, {35, 3, 3, 37}, {1, 1}, true, 10),
       conv_case("1x1, blocks and remainders", {3, 7, 11, 301}, {49, 1, 1, 301}, {}, true, 10),
+      conv_case("3x3p1, two outputs", {2, 9, 7, 37}, {2, 3, 3, 37}, {1, 1}, true, 10),
+      conv_case("2x3s2, one output", {2, 9, 8, 75}, {1, 2, 3, 75}, {2, 1}, true, 10),
       conv_case("3x3p1, Winograd", {2, 9, 14, 24}, {32, 3, 3, 24}, {1, 1}, true, 10),
       conv_case("3x3, no padding, Winograd", {2, 7, 10, 16}, {48, 3, 3, 16}, {}, false, 10),
       conv_case("3x3p4, Winograd", {1, 3, 5, 16}, {16, 3, 3, 16}, {1, 4}, true, 10),
@@ -173,6 +175,8 @@ std::vector<OpCase> fused_cases() {
                  relu),
       fused_case("shared add, Winograd", {3, 6, 7, 16}, {48, 3, 3, 16}, {1, 6, 7, 48}, {1, 1},
                  none),
+      fused_case("shared add, relu, two outputs", {3, 6, 7, 40}, {2, 3, 3, 40}, {1, 6, 7, 2},
+                 {1, 1}, relu),
       fused_case("shared add, blocks", {3, 9, 7, 70}, {66, 3, 3, 70}, {1, 9, 7, 66}, {1, 1}, none),
   };
 }
