@@ -40,9 +40,11 @@ std::vector<std::vector<float>> channels(const Tensor& stored) {
   return p;
 }
 
-// Intersection over union of the labels of two P, over all objects together.
-double label_iou(const std::vector<std::vector<float>>& a,
-                 const std::vector<std::vector<float>>& b) {
+// Intersection over union of the labels of two P, over all objects together. The stored P is f16,
+// where close probabilities tie; ours is rounded alike, so that ties are decided alike.
+double label_iou(std::vector<std::vector<float>> a, const std::vector<std::vector<float>>& b) {
+  for (std::vector<float>& channel : a)
+    for (float& p : channel) p = float(half(p));
   double both = 0, any = 0;
   for (std::size_t i = 0; i < a[0].size(); ++i) {
     std::size_t la = 0, lb = 0;
