@@ -46,7 +46,7 @@ void softmax_forward_cpu(const Tensor& x, int axis, bool logarithm, const Tensor
       std::copy_n(block, n, largest);  // subtracted, so that exp cannot overflow
       T* const end = block + lines.size * n;
       for (T* row = block + n; row < end; row += n)
-        for (int64_t l = 0; l < n; ++l) largest[l] = std::max(largest[l], row[l]);
+        for (int64_t l = 0; l < n; ++l) largest[l] = row[l] > largest[l] ? row[l] : largest[l];
       for (T* row = block; row < end; row += n) {
         for (int64_t l = 0; l < n; ++l) power[l] = row[l] -= largest[l];
         cpu::exp_row(n, T(1), T(0), power, power, 8);
