@@ -110,8 +110,22 @@ struct Writer : Stream {
   std::vector<uint8_t> bytes;
   Writer();
   ~Writer() { png_destroy_write_struct(&png, &info); }
-  bool write(int width, int height, const uint8_t* pixels, const std::vector<uint8_t>& palette);
+  bool write(int width, int height, const uint8_t* pixels, PngKind kind,
+             const std::vector<uint8_t>& palette);
 };
+
+int bytes_per_pixel(PngKind kind) {
+  switch (kind) {
+    case PngKind::rgb:
+      return 3;
+    case PngKind::rgba:
+      return 4;
+    case PngKind::grey16:
+      return 2;
+    default:
+      return 1;
+  }
+}
 
 void write_bytes(png_structp png, png_bytep from, std::size_t n) {
   auto* writer = static_cast<Writer*>(png_get_io_ptr(png));
@@ -132,22 +146,24 @@ Writer::Writer() {
   png_set_write_fn(png, this, write_bytes, nullptr);
 }
 
-bool Writer::write(int width, int height, const uint8_t* pixels,
+bool Writer::write(int width, int height, const uint8_t* pixels, PngKind kind,
                    const std::vector<uint8_t>& palette) {
   if (setjmp(png_jmpbuf(png))) return false;
-  const bool rgb = palette.empty();
-  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), 8,
-               rgb ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  const int color = kind == PngKind::rgb       ? PNG_COLOR_TYPE_RGB
+                    : kind == PngKind::rgba    ? PNG_COLOR_TYPE_RGB_ALPHA
+                    : kind == PngKind::palette ? PNG_COLOR_TYPE_PALETTE
+                                               : PNG_COLOR_TYPE_GRAY;
+  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), kind == PngKind::grey16 ? 16 : 8,
+               color, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_color colors[256];
   const int count = int(palette.size() / 3);
   for (int i = 0; i < count; ++i)
     colors[i] = {palette[std::size_t(i) * 3], palette[std::size_t(i) * 3 + 1],
                  palette[std::size_t(i) * 3 + 2]};
-  if (!rgb) png_set_PLTE(png, info, colors, count);
+  if (count > 0) png_set_PLTE(png, info, colors, count);
   png_write_info(png, info);
   for (int y = 0; y < height; ++y)
-    png_write_row(png, pixels + std::size_t(y) * std::size_t(width) * (rgb ? 3 : 1));
+    png_write_row(png, pixels + std::size_t(y) * std::size_t(width * bytes_per_pixel(kind)));
   png_write_end(png, nullptr);
   return true;
 }
@@ -185,14 +201,21 @@ PngSamples decode_png_samples(const std::vector<uint8_t>& bytes,
 
 std::vector<uint8_t> encode_png(int width, int height, const std::vector<uint8_t>& pixels,
                                 const std::vector<uint8_t>& palette) {
-  const std::size_t expected = std::size_t(width) * std::size_t(height) * (palette.empty() ? 3 : 1);
-  check<ShapeError>(width > 0 && height > 0 && pixels.size() == expected, "encode_png: expected ",
-                    expected, " bytes for ", width, "x", height, "; given ", pixels.size());
   check<ShapeError>(palette.size() % 3 == 0 && palette.size() <= 768,
                     "encode_png: expected at most 256 RGB triples in the palette; given ",
                     palette.size(), " bytes");
+  return encode_png(width, height, pixels, palette.empty() ? PngKind::rgb : PngKind::palette,
+                    palette);
+}
+
+std::vector<uint8_t> encode_png(int width, int height, const std::vector<uint8_t>& pixels,
+                                PngKind kind, const std::vector<uint8_t>& palette) {
+  const std::size_t expected =
+      std::size_t(width) * std::size_t(height) * std::size_t(bytes_per_pixel(kind));
+  check<ShapeError>(width > 0 && height > 0 && pixels.size() == expected, "encode_png: expected ",
+                    expected, " bytes for ", width, "x", height, "; given ", pixels.size());
   Writer writer;
-  check(writer.write(width, height, pixels.data(), palette), "encode_png: ", writer.message);
+  check(writer.write(width, height, pixels.data(), kind, palette), "encode_png: ", writer.message);
   return std::move(writer.bytes);
 }
 
