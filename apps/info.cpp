@@ -23,7 +23,7 @@ using namespace munet;
 // 8546945 -> "8,546,945".
 std::string grouped(int64_t n) {
   std::string text = std::to_string(n);
-  for (int at = int(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
+  for (int at = int(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), 1, ',');
   return text;
 }
 
