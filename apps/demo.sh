@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=out/demo
 bash apps/packages.sh cmake ninja-build g++ catch2 libeigen3-dev libcli11-dev libstb-dev \
-  nlohmann-json3-dev libpng-dev libjpeg-dev ffmpeg
+  nlohmann-json3-dev libpng-dev libjpeg-dev pkg-config libavformat-dev libavcodec-dev \
+  libswscale-dev libavutil-dev ffmpeg
 cmake --preset release >/dev/null
 cmake --build build/release --target munet_program
 

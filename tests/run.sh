@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash apps/packages.sh cmake ninja-build g++ catch2 libeigen3-dev libcli11-dev libstb-dev \
-  nlohmann-json3-dev libpng-dev libjpeg-dev
+  nlohmann-json3-dev libpng-dev libjpeg-dev pkg-config libavformat-dev libavcodec-dev \
+  libswscale-dev libavutil-dev ffmpeg
 cmake --preset dev
 cmake --build build/dev
 status=0
