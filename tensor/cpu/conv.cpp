@@ -1,3 +1,5 @@
+// Convolution as matrix products: the choice of the algorithm, the gathering of the pixels under an
+// output position, and the two gradients as further products.
 #include "tensor/cpu/conv.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The blocked loops of a matrix product: who computes which rows, what is packed when, and the
+// tiles at the edges. The arithmetic itself is in the micro-kernels.
 #include "tensor/cpu/gemm.h"
 
 #include "tensor/parallel.h"

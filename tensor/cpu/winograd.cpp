@@ -1,3 +1,5 @@
+// Winograd's convolution in three parallel steps over blocks of patches: transform the patches,
+// multiply at each of the 36 places, transform back with the epilogue. The why is in winograd.h.
 #include "tensor/cpu/winograd.h"
 
 #include <array>
