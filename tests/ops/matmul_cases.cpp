@@ -100,7 +100,7 @@ TEST_CASE("matmul does not depend on the number of threads", "[op][matmul]") {
   const std::vector<float> want = matmul(a, b).to_vector<float>();
   for (int threads : {2, 3}) {
     set_num_threads(threads);
-    CHECK(matmul(a, b).to_vector<float>() == want);
+    CHECK((matmul(a, b).to_vector<float>() == want));
   }
   set_num_threads(before);
 }
