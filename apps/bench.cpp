@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "autograd/ops.h"
 #include "munet/model.h"
 #include "nn/fold.h"
+#include "tensor/cpu/peak.h"
 #include "tensor/parallel.h"
 
 namespace {
@@ -22,6 +24,7 @@ using namespace munet;
 struct Options {
   std::string preset = "munet18", size = "480x864";
   int objects = 1, frames = 5, threads = 0, rounds = 7;
+  bool json = false;
 };
 
 double milliseconds() {
@@ -29,16 +32,30 @@ double milliseconds() {
   return duration<double, std::milli>(steady_clock::now().time_since_epoch()).count();
 }
 
-// Multiply-adds of a convolution for every position of its output.
-struct WorkCounter : nn::Visitor {
-  int64_t h, w;                       // of the padded frame
-  std::map<std::string, double> mac;  // by name
+// What a stage has to do at the least: multiply-adds of direct convolution, and bytes if every
+// convolution reads its input and weights once and writes its output once.
+struct Work {
+  double mac = 0, bytes = 0;
+  Work operator+(const Work& o) const { return {mac + o.mac, bytes + o.bytes}; }
+  Work operator-(const Work& o) const { return {mac - o.mac, bytes - o.bytes}; }
+  Work operator*(double n) const { return {mac * n, bytes * n}; }
+};
 
-  WorkCounter(int64_t h, int64_t w) : h(h), w(w) {}
+// The work of every convolution of a model, by name.
+struct WorkCounter : nn::Visitor {
+  int64_t h, w;  // of the padded frame
+  bool bottleneck;
+  std::map<std::string, Work> work;
+
+  WorkCounter(int64_t h, int64_t w, bool bottleneck) : h(h), w(w), bottleneck(bottleneck) {}
   void enter(const std::string& name, nn::Module& child) override {
     if (const auto* conv = dynamic_cast<const nn::Conv2d*>(&child)) {
-      const int64_t scale = output_scale(name);
-      mac[name] = double(conv->weight.numel()) * double(h / scale) * double(w / scale);
+      const int64_t scale = output_scale(name), stride = conv->options.stride;
+      const double positions = double(h / scale * (w / scale)),
+                   weights = double(conv->weight.numel());
+      const double in = double(conv->weight.dim(3) * stride * stride),
+                   out = double(conv->weight.dim(0));
+      work[name] = {weights * positions, 4 * (weights + positions * (in + out))};
     }
     nn::Visitor::enter(name, child);
   }
@@ -56,20 +73,19 @@ struct WorkCounter : nn::Visitor {
     }
     return 16;
   }
-  bool bottleneck = false;
 
-  // Sum over the names that start with `start` and contain `part`.
-  double sum(const std::string& start, const std::string& part = "") const {
-    double total = 0;
-    for (const auto& [name, value] : mac)
-      if (name.rfind(start, 0) == 0 && name.find(part) != std::string::npos) total += value;
+  // Over the names that start with `start` and contain `part`.
+  Work sum(const std::string& start, const std::string& part = "") const {
+    Work total;
+    for (const auto& [name, one] : work)
+      if (name.rfind(start, 0) == 0 && name.find(part) != std::string::npos) total = total + one;
     return total;
   }
 };
 
 struct Stage {
   const char* name;
-  double mac;
+  Work work;
   std::vector<double> times = {};
   double median() {
     std::sort(times.begin(), times.end());
@@ -84,6 +100,35 @@ Tensor random(const Shape& shape, uint64_t seed, double low, double high) {
   return x;
 }
 
+void print_table(const Options& o, std::vector<Stage>& stages, double peak) {
+  std::printf(
+      "%s %s, %d object%s, %d memory frames, %d threads, median of %d rounds; peak %.0f GFLOP/s\n",
+      o.preset.c_str(), o.size.c_str(), o.objects, o.objects == 1 ? "" : "s", o.frames,
+      num_threads(), o.rounds, peak * 1e-9);
+  std::printf("%-20s %9s %9s %9s %9s %9s\n", "stage", "GMAC", "MB", "ms", "GFLOP/s", "of peak");
+  for (Stage& stage : stages) {
+    const double ms = stage.median(), rate = 2e3 * stage.work.mac / ms;
+    std::printf("%-20s %9.2f %9.0f %9.1f %9.0f %8.0f%%\n", stage.name, stage.work.mac * 1e-9,
+                stage.work.bytes * 1e-6, ms, rate * 1e-9, 100 * rate / peak);
+  }
+  std::printf(
+      "GFLOP/s count direct convolution; Winograd needs fewer, so more than 100 %% is no error\n");
+  std::printf("frame_ms %.1f\n", stages.back().median());
+}
+
+void print_json(const Options& o, std::vector<Stage>& stages, double peak) {
+  nlohmann::ordered_json json{{"preset", o.preset},         {"size", o.size},
+                              {"objects", o.objects},       {"frames", o.frames},
+                              {"threads", num_threads()},   {"rounds", o.rounds},
+                              {"peak_gflops", peak * 1e-9}, {"frame_ms", stages.back().median()}};
+  for (Stage& stage : stages)
+    json["stages"].push_back({{"name", stage.name},
+                              {"gmac", stage.work.mac * 1e-9},
+                              {"mb", stage.work.bytes * 1e-6},
+                              {"ms", stage.median()}});
+  std::printf("%s\n", json.dump(1).c_str());
+}
+
 void run(const Options& o) {
   int64_t h = 0, w = 0;
   check(std::sscanf(o.size.c_str(), "%ldx%ld", &h, &w) == 2 && h > 0 && w > 0 && h % 16 == 0 &&
@@ -96,13 +141,10 @@ void run(const Options& o) {
   nn::train(model, false);
   nn::freeze(model);
 
-  WorkCounter work(h, w);
-  work.bottleneck = model.config.backbone == "resnet50";
-  work.walk(model);
+  WorkCounter counter(h, w, model.config.backbone == "resnet50");
+  counter.walk(model);
   const int64_t positions = h / 16 * (w / 16), n = o.objects;
-  const double dk = model.config.key_dim, dv = model.config.value_dim;
-  const double stem = work.sum("encoder_r.conv1") - work.sum("encoder_r.conv1_");
-  const double shared = work.sum("decoder", "_skip");
+  const double cells = double(positions), dk = model.config.key_dim, dv = model.config.value_dim;
   const double window = model.config.window;
 
   const Tensor x = random({1, h, w, 3}, 1, -2, 2), masks = random({n, h, w}, 2, 0, 1);
@@ -113,20 +155,26 @@ void run(const Options& o) {
                                 random({positions, int64_t(dv)}, 900 + uint64_t(i), -1, 1)));
 
   enum { kEncode, kMemorize, kMotion, kKeyValue, kRead, kDecode, kAggregate, kFrame };
+  const double matched = double(previous.motion.dim(3)), memory = double(n * o.frames) * cells;
+  const Work stem = counter.work["encoder_r.conv1"], shared = counter.sum("decoder", "_skip");
   std::vector<Stage> stages = {
-      {"encode query", work.sum("encoder_q") + work.sum("mu_layer.reduce")},
-      {"memorize", stem + double(n) * (work.sum("encoder_r") - stem + work.sum("kv_reference"))},
+      {"encode query", counter.sum("encoder_q") + counter.sum("mu_layer.reduce")},
+      {"memorize",
+       stem + (counter.sum("encoder_r") - stem + counter.sum("kv_reference")) * double(n)},
       {"motion, attention",
-       work.sum("mu_layer.motion") + work.sum("msam") +
-           window * window * double(positions) * double(previous.motion.dim(3))},
-      {"query key, value", work.sum("kv_query")},
-      {"memory read", double(n * o.frames) * double(positions) * double(positions) * (dk + dv)},
-      {"decode", shared + double(n) * (work.sum("decoder") - shared)},
-      {"soft aggregation", 0},
-      {"frame", 0}};
-  for (int i = kEncode; i < kFrame; ++i) stages[kFrame].mac += stages[std::size_t(i)].mac;
+       counter.sum("mu_layer.motion") + counter.sum("msam") +
+           Work{window * window * cells * matched, 4 * cells * (2 * matched + 3)}},
+      {"query key, value", counter.sum("kv_query")},
+      {"memory read", {memory * cells * (dk + dv), 4 * (memory + cells) * (dk + dv)}},
+      {"decode", shared + (counter.sum("decoder") - shared) * double(n)},
+      {"soft aggregation", {0, 4 * double(h * w) * double(3 * n + 2)}},
+      {"frame", {}}};
+  for (int i = kEncode; i < kFrame; ++i)
+    stages[kFrame].work = stages[kFrame].work + stages[std::size_t(i)].work;
 
+  double peak = 0;  // of the whole run: the clock may rise and fall with what neighbours do
   for (int round = -1; round < o.rounds; ++round) {  // the first round warms up
+    peak = std::max(peak, cpu::measure_peak());
     std::vector<double> marks{milliseconds()};
     const auto mark = [&] { marks.push_back(milliseconds()); };
     const QueryFeatures query = model.encode_query(x);
@@ -156,16 +204,7 @@ void run(const Options& o) {
     stages[kFrame].times.push_back(marks.back() - marks.front());
   }
 
-  std::printf("%s %s, %d object%s, %d memory frames, %d threads, median of %d rounds\n",
-              o.preset.c_str(), o.size.c_str(), o.objects, o.objects == 1 ? "" : "s", o.frames,
-              num_threads(), o.rounds);
-  std::printf("%-20s %9s %9s %9s\n", "stage", "GMAC", "ms", "GFLOP/s");
-  for (Stage& stage : stages) {
-    const double ms = stage.median();
-    std::printf("%-20s %9.2f %9.1f %9.0f\n", stage.name, stage.mac * 1e-9, ms,
-                2e-6 * stage.mac / ms);
-  }
-  std::printf("frame_ms %.1f\n", stages[kFrame].median());
+  o.json ? print_json(o, stages, peak) : print_table(o, stages, peak);
 }
 
 }  // namespace
@@ -189,5 +228,6 @@ void add_bench(CLI::App& app) {
   bench->add_option("--rounds", options->rounds, "timed rounds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  bench->add_flag("--json", options->json, "Print JSON instead of a table");
   bench->callback([options] { run(*options); });
 }
