@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/units.h"
+
 namespace {
 
 constexpr int kBarWidth = 24;
@@ -14,16 +16,6 @@ constexpr double kLineEvery = 5;  // seconds
 double seconds_between(std::chrono::steady_clock::time_point a,
                        std::chrono::steady_clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
-}
-
-std::string clock_text(double seconds) {
-  const auto s = int64_t(seconds + 0.5);
-  char text[32];
-  if (s >= 3600)
-    std::snprintf(text, sizeof text, "%d:%02d:%02d", int(s / 3600), int(s / 60 % 60), int(s % 60));
-  else
-    std::snprintf(text, sizeof text, "%d:%02d", int(s / 60), int(s % 60));
-  return text;
 }
 
 }  // namespace
@@ -43,18 +35,19 @@ void Progress::finished(const std::string& name) {
   ++done_;
   // Weight 1/n up to ten frames, 1/10 from there on.
   pace_ += (took - pace_) / double(std::min<int64_t>(done_, 10));
-  const std::string left = clock_text(pace_ * double(total_ - done_));
+  const std::string total = total_ < done_ ? "?" : std::to_string(total_);
+  const std::string left = total_ < done_ ? "?" : format_seconds(pace_ * double(total_ - done_));
   if (terminal_) {
-    const int filled = int(kBarWidth * done_ / std::max<int64_t>(total_, 1));
-    std::fprintf(stderr, "\r\033[K[%s%s] %lld/%lld  %s  %.2f s/frame  %s left",
+    const int filled = int(kBarWidth * done_ / std::max(total_, done_));
+    std::fprintf(stderr, "\r\033[K[%s%s] %lld/%s  %s  %.2f s/frame  %s left",
                  std::string(std::size_t(filled), '=').c_str(),
                  std::string(std::size_t(kBarWidth - filled), ' ').c_str(), (long long)done_,
-                 (long long)total_, name.c_str(), pace_, left.c_str());
+                 total.c_str(), name.c_str(), pace_, left.c_str());
     std::fflush(stderr);
     open_line_ = true;
   } else if (done_ == 1 || done_ == total_ || seconds_between(shown_, now) >= kLineEvery) {
-    std::fprintf(stderr, "frame %lld of %lld (%s)  %.2f s/frame  %s left\n", (long long)done_,
-                 (long long)total_, name.c_str(), pace_, left.c_str());
+    std::fprintf(stderr, "frame %lld of %s (%s)  %.2f s/frame  %s left\n", (long long)done_,
+                 total.c_str(), name.c_str(), pace_, left.c_str());
     shown_ = now;
   }
 }

@@ -8,8 +8,8 @@
 
 class Progress {
  public:
-  explicit Progress(int64_t total);
-  ~Progress();  // leaves the cursor on a line of its own
+  explicit Progress(int64_t total);  // 0: unknown
+  ~Progress();                       // leaves the cursor on a line of its own
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 

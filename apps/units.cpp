@@ -32,3 +32,13 @@ std::string format_bytes(double bytes) {
   std::snprintf(text, sizeof text, unit ? "%.1f %s" : "%.0f %s", bytes, kUnits[unit]);
   return text;
 }
+
+std::string format_seconds(double seconds) {
+  const auto s = static_cast<long long>(seconds + 0.5);
+  char text[32];
+  if (s >= 3600)
+    std::snprintf(text, sizeof text, "%d:%02d:%02d", int(s / 3600), int(s / 60 % 60), int(s % 60));
+  else
+    std::snprintf(text, sizeof text, "%d:%02d", int(s / 60), int(s % 60));
+  return text;
+}

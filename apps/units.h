@@ -9,3 +9,6 @@ std::size_t parse_bytes(const std::string& text);
 
 // 67108864 -> "64.0 MiB".
 std::string format_bytes(double bytes);
+
+// 75 -> "1:15", 3675 -> "1:01:15".
+std::string format_seconds(double seconds);

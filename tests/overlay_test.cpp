@@ -5,6 +5,7 @@
 
 #include "data/png.h"
 #include "data/rle.h"
+#include "data/sha256.h"
 #include "tensor/error.h"
 #include "tests/catch.h"
 #include "tests/pictures.h"
@@ -136,4 +137,14 @@ TEST_CASE("rle: every object's runs give its pixels back", "[rle]") {
   CHECK(encode_rle(mask_of(4, 3, [](int, int) { return 0; })).empty());
   CHECK_THROWS_AS(parse_rle("P"), Error);
   CHECK_THROWS_AS(parse_rle("\x10"), Error);
+}
+
+TEST_CASE("sha256: the standard's examples, and every way that the end can fall", "[sha256]") {
+  const auto hash = [](const std::string& text) { return sha256({text.begin(), text.end()}); };
+  CHECK(hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(hash("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  CHECK(hash(std::string(1000000, 'a')) ==
+        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }

@@ -109,9 +109,9 @@ struct Video {
     return mask;
   }
   std::vector<std::string> arguments(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all = {"segment",   frames.string(), "--mask",    mask.string(),
-                                    "-o",        out.string(),    "--threads", "1",
-                                    "--weights", weights.string()};
+    std::vector<std::string> all = {"segment",   frames.string(),  "--mask",    mask.string(),
+                                    "-o",        out.string(),     "--threads", "1",
+                                    "--weights", weights.string(), "--force"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }

@@ -1,0 +1,272 @@
+// The program on videos, and everything that it writes besides masks.
+#include <sys/resource.h>
+
+#include <nlohmann/json.hpp>
+
+#include "data/overlay.h"
+#include "data/rle.h"
+#include "data/video.h"
+#include "tests/program.h"
+#include "tests/video_pictures.h"
+
+using namespace munet;
+namespace fs = std::filesystem;
+
+namespace {
+
+// The small made-up video as an MP4. Skips, loudly, where there is nothing to write one with.
+struct Movie : Video {
+  fs::path path = folder / "movie.mp4";
+  explicit Movie(int count = 4) : Video(count) {
+    try {
+      VideoWriter writer(path, kWidth, kHeight, 10);
+      for (int t = 0; t < count; ++t) writer.write(picture(t, kWidth, kHeight), 0.1 * t);
+      writer.finish();
+    } catch (const FileError& e) {
+      skip(e.what());
+    }
+  }
+  bool made() const { return fs::exists(path); }
+  Result segment(const std::vector<std::string>& more = {},
+                 const std::function<void()>& before = {}) const {
+    std::vector<std::string> all = arguments();
+    all[1] = path.string();
+    std::erase(all, "--force");
+    all.insert(all.end(), more.begin(), more.end());
+    return munet_program(all, before);
+  }
+  Mask result(const std::string& name) const { return read_mask(out / name); }
+};
+
+std::vector<Image> decode(const fs::path& path) {
+  VideoReader reader(path);
+  std::vector<Image> images;
+  for (VideoFrame frame; reader.next(frame);) images.push_back(frame.image);
+  return images;
+}
+
+int distance(const uint8_t* a, const uint8_t* b) {
+  return std::abs(a[0] - b[0]) + std::abs(a[1] - b[1]) + std::abs(a[2] - b[2]);
+}
+
+const uint8_t* at(const Image& image, int x, int y) {
+  return image.rgb.data() + 3 * (y * image.width + x);
+}
+
+}  // namespace
+
+TEST_CASE("segment: a video, with everything that can be written", "[apps][video]") {
+  const Movie movie;
+  if (!movie.made()) return;
+  const std::string overlay = (movie.folder / "overlay.mp4").string();
+  const std::string green = (movie.folder / "green.mp4").string();
+  const std::string rle = (movie.folder / "rle.json").string();
+  const std::string soft = (movie.folder / "soft").string();
+  const std::string summary = (movie.folder / "summary.json").string();
+  const Result result = movie.segment({"--overlay", overlay, "--cutout", green, "--rle", rle,
+                                       "--soft", soft, "--soft-bits", "16", "--summary", summary});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(files_in(movie.out) ==
+        std::set<std::string>{"00000.png", "00001.png", "00002.png", "00003.png"});
+  CHECK(files_in(movie.folder.path) == std::set<std::string>{"frames", "first.png", "movie.mp4",
+                                                             "out", "overlay.mp4", "green.mp4",
+                                                             "rle.json", "soft", "summary.json"});
+
+  const std::vector<Image> shown = decode(overlay), cut = decode(green);
+  REQUIRE(shown.size() == 4);
+  REQUIRE(cut.size() == 4);
+  const nlohmann::json runs = nlohmann::json::parse(slurp(rle));
+  CHECK(runs["size"] == nlohmann::json{128, 160});
+  const std::vector<uint8_t> palette = safe_palette();
+  for (int t = 0; t < 4; ++t) {
+    const std::string name = "0000" + std::to_string(t);
+    const Mask mask = movie.result(name + ".png");
+    CHECK(iou(mask, Video::disc(t)) > 0.9);
+    // The middle of the disc and a corner.
+    const Image frame = Video::picture(t, 160, 128);
+    uint8_t mixed[3];
+    for (int c = 0; c < 3; ++c)
+      mixed[c] = uint8_t((at(frame, 66 + 2 * t, 64)[c] + palette[std::size_t(3 + c)]) / 2);
+    const Image& painted = shown[std::size_t(t)];
+    CHECK(distance(at(painted, 66 + 2 * t, 64), mixed) < 30);
+    CHECK(distance(at(painted, 8, 8), at(frame, 8, 8)) < 30);
+    constexpr uint8_t kGreen[] = {0, 177, 64};
+    CHECK(distance(at(cut[std::size_t(t)], 8, 8), kGreen) < 30);
+    CHECK(distance(at(cut[std::size_t(t)], 66 + 2 * t, 64), at(frame, 66 + 2 * t, 64)) < 30);
+
+    const nlohmann::json& run = runs["frames"][std::size_t(t)];
+    CHECK(run["name"] == name);
+    CHECK(run["index"] == t);
+    CHECK(run["seconds"].get<double>() == Approx(0.1 * t).margin(0.001));
+    CHECK(run["objects"][0]["id"] == 1);
+    CHECK(rle_text(encode_rle(mask).at(1).counts) ==
+          run["objects"][0]["segmentation"]["counts"].get<std::string>());
+
+    const Image probability = read_image(fs::path(soft) / "1" / (name + ".png"));
+    CHECK(*at(probability, 66 + 2 * t, 64) > 200);
+    CHECK(*at(probability, 8, 8) < 50);
+    CHECK(int(slurp(fs::path(soft) / "1" / (name + ".png"))[24]) == 16);  // bits
+  }
+
+  const nlohmann::json told = nlohmann::json::parse(slurp(summary));
+  CHECK(told["frames"] == 4);
+  CHECK(told["damaged_frames"] == 0);
+  CHECK(told["frames_per_second"].get<double>() <= told["frames_per_second_without_io"]);
+  CHECK(told["peak_memory_bytes"].get<int64_t>() > 10'000'000);
+  CHECK(told["memory"]["objects"][0]["id"] == 1);
+  CHECK(told["settings"]["every"] == 5);
+  CHECK(told["weights"]["sha256"].get<std::string>().size() == 64);
+}
+
+TEST_CASE("segment: parts of a video, some objects, cut-outs with alpha", "[apps][video]") {
+  const Movie movie(6);
+  if (!movie.made()) return;
+  Mask two = Video::disc(2);
+  for (std::size_t i = 0; i < 160 * 8; ++i) two.ids[i] = 7;
+  write_mask(movie.mask, two);
+  const fs::path cutout = movie.folder / "cutout";
+  Result result = movie.segment({"--range", "2:5", "--objects", "1", "--cutout", cutout.string()});
+  INFO(result.err);
+  CHECK(result.status == 0);
+  const std::set<std::string> names = {"00002.png", "00003.png", "00004.png"};
+  CHECK(files_in(movie.out) == names);
+  CHECK(files_in(cutout) == names);
+  CHECK(ids_in(movie.result("00002.png")) == std::vector<int>{1});
+  CHECK(iou(movie.result("00004.png"), Video::disc(4)) > 0.9);
+  CHECK(int(slurp(cutout / "00003.png")[25]) == 6);  // RGB and alpha
+
+  SECTION("folders have ranges too") {
+    result = movie.run({"--range", "4:", "--objects", "1"});
+    CHECK(result.status == 0);
+    CHECK(fs::exists(movie.out / "frame5.png"));
+    CHECK_FALSE(fs::exists(movie.out / "frame3.png"));
+  }
+  SECTION("ranges and ids that are not there") {
+    check_error(movie.segment({"--range", "9:"}), "--range: expected frames of ",
+                ", which has 6; given 9 as the first");
+    check_error(movie.run({"--range", "9:"}), "--range: expected frames of ",
+                ", which has 6; given 9 as the first");
+    check_error(movie.segment({"--range", "5:2"}), "--range: expected FIRST:END, ");
+    check_error(movie.segment({"--objects", "1,,2"}),
+                "--objects: expected ids of 1..254 like 1,3;");
+    check_error(movie.run({"--objects", "5"}), "--objects: expected ids of ",
+                ", which has 1, 7; given 5");
+  }
+}
+
+TEST_CASE("segment: nothing is replaced unless asked to", "[apps][video]") {
+  const Movie movie;
+  if (!movie.made()) return;
+  const fs::path overlay = spill(movie.folder / "overlay.mp4", "old");
+  check_error(movie.segment({"--overlay", overlay.string()}),
+              "segment: expected a new file; " + overlay.string() +
+                  " is there already (--force replaces it)");
+  CHECK(slurp(overlay) == "old");
+  check_error(movie.segment({"--overlay", movie.path.string(), "--force"}),
+              "segment: expected an output file of its own; ");
+  CHECK(decode(movie.path).size() == 4);
+  fs::create_directory(movie.out);
+  spill(movie.out / "old.png", "old");
+  check_error(movie.segment(), "segment: expected an empty output folder; " + movie.out.string());
+  CHECK(files_in(movie.out) == std::set<std::string>{"old.png"});
+  CHECK(movie.segment({"--force", "--overlay", overlay.string()}).status == 0);
+  CHECK(files_in(movie.out).size() == 5);
+  CHECK(decode(overlay).size() == 4);
+}
+
+TEST_CASE("segment: an estimate writes nothing", "[apps][video]") {
+  const Movie movie(7);
+  if (!movie.made()) return;
+  const Result result = movie.segment({"--estimate"});
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(result.out.starts_with("7 frames of 160x128, 1 objects: "));
+  CHECK(result.out.find("\nmemory: at most ") != std::string::npos);
+  CHECK_FALSE(fs::exists(movie.out));
+}
+
+TEST_CASE("segment: damaged frames keep the mask before them", "[apps][video]") {
+  const Movie movie(6);
+  if (!movie.made() || !have_ffmpeg()) return;
+  // Every frame a PNG of its own in a container: the third one is damaged.
+  const fs::path path = movie.folder / "movie.mov";
+  REQUIRE(ffmpeg("-framerate 10 -start_number 0 -i '" + (movie.frames / "frame%d.png").string() +
+                 "' -c:v png '" + path.string() + "'"));
+  std::string bytes = slurp(path);
+  std::size_t place = 0;
+  for (int t = 0; t < 3; ++t) place = bytes.find("IHDR", place + 1);
+  bytes.replace(place - 8, 60, 60, 'x');
+  spill(path, bytes);
+  std::vector<std::string> arguments = movie.arguments(
+      {"--overlay", (movie.folder / "o.mp4").string(), "--summary", (movie.folder / "s").string()});
+  arguments[1] = path.string();
+  const Result result = munet_program(arguments);
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(result.err.find("munet: note: " + path.string() + ", frame 2 (0.20 s) is damaged (") !=
+        std::string::npos);
+  CHECK(files_in(movie.out).size() == 6);
+  CHECK(movie.result("00002.png").ids == movie.result("00001.png").ids);
+  CHECK(iou(movie.result("00005.png"), Video::disc(5)) > 0.9);
+  CHECK(decode(movie.folder / "o.mp4").size() == 6);
+  CHECK(nlohmann::json::parse(slurp(movie.folder / "s"))["damaged_frames"] == 1);
+}
+
+TEST_CASE("segment: a disk that fills up while encoding", "[apps][video]") {
+  const Movie movie(4);
+  if (!movie.made()) return;
+  // The limit cuts this process's stderr as well, which is a file here: it stays below.
+  const fs::path rle = movie.folder / "rle.json", overlay = movie.folder / "o.mp4";
+  const Result result = movie.segment({"--overlay", overlay.string(), "--rle", rle.string()}, [] {
+    const rlimit limit{1500, 1500};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  });
+  INFO(result.err);
+  CHECK(result.status == 2);
+  CHECK(result.err.find("munet: error: write_video: cannot write " + overlay.string() +
+                        ": File too large\n") != std::string::npos);
+  CHECK_FALSE(fs::exists(overlay));
+  CHECK_FALSE(fs::exists(overlay.string() + ".part"));
+  for (const std::string& name : files_in(movie.out))
+    CHECK(movie.result(name).ids.size() == 160 * 128);
+  CHECK(files_in(movie.out).size() == 4);
+}
+
+TEST_CASE("segment: files that are no videos, names that are no text", "[apps][video]") {
+  const Movie movie(2);
+  if (!movie.made()) return;
+  const fs::path text = spill(movie.folder / "text.mp4", "Dear diary\n");
+  std::vector<std::string> arguments = movie.arguments();
+  arguments[1] = text.string();
+  check_error(munet_program(arguments),
+              "read_video: " + text.string() + ": expected a video file; found something else");
+  CHECK_FALSE(fs::exists(movie.out));
+  const fs::path odd = movie.folder / "caf\xe9: 100% #1.mp4", out = movie.folder / "\xff\xfe";
+  fs::rename(movie.path, odd);
+  const Result result = munet_program(
+      {"segment", odd.string(), "--mask", movie.mask.string(), "-o", out.string(), "--rle",
+       (movie.folder / "\xe9.json").string(), "--overlay", (movie.folder / "\xe9.mp4").string(),
+       "--summary", (movie.folder / "\xe9.txt").string(), "--threads", "1"});
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(files_in(out).size() == 2);
+  CHECK(nlohmann::json::parse(slurp(movie.folder / "\xe9.json"))["frames"].size() == 2);
+  CHECK(decode(movie.folder / "\xe9.mp4").size() == 2);
+}
+
+TEST_CASE("segment: a frame of one pixel", "[apps][video]") {
+  const Video video(1);
+  const fs::path frames = video.folder / "one";
+  fs::create_directory(frames);
+  for (int t = 0; t < 2; ++t)
+    write_png_rgb(frames / (std::to_string(t) + ".png"), {1, 1, {200, 10, 10}});
+  write_mask(video.mask, {1, 1, {3}, {}});
+  std::vector<std::string> arguments = video.arguments();
+  arguments[1] = frames.string();
+  const Result result = munet_program(arguments);
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(read_mask(video.out / "0.png").ids == std::vector<uint8_t>{3});
+  CHECK(read_mask(video.out / "1.png").ids.size() == 1);
+}
