@@ -76,7 +76,10 @@ void print_mask(const std::string& path, const Mask& mask) {
   std::array<int64_t, 256> count{};
   for (const uint8_t id : mask.ids) ++count[id];
   std::printf("%s: mask, %dx%d, %s, %zu objects\n", path.c_str(), mask.width, mask.height,
-              mask.palette.empty() ? "grey" : "palette", ids_in(mask).size());
+              mask.painted           ? "painted"
+              : mask.palette.empty() ? "grey"
+                                     : "palette",
+              ids_in(mask).size());
   std::printf("  %3s %12s %8s  %s\n", "id", "pixels", "share",
               mask.palette.empty() ? "" : "colour");
   for (std::size_t id = 0; id < 256; ++id) {

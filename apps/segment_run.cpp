@@ -52,6 +52,19 @@ std::string join(const std::vector<int>& ids) {
   return text.empty() ? "none" : text;
 }
 
+// A painted mask does not show its ids.
+void note_colors(const std::string& path, const Mask& mask, const std::vector<int>& ids) {
+  std::string text;
+  for (const int id : ids) {
+    const uint8_t* c = mask.palette.data() + 3 * id;
+    char part[32];
+    std::snprintf(part, sizeof part, "%s#%02x%02x%02x is %d", text.empty() ? "" : ", ", c[0], c[1],
+                  c[2], id);
+    text += part;
+  }
+  std::fprintf(stderr, "munet: note: colours of %s are objects: %s\n", path.c_str(), text.c_str());
+}
+
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -149,6 +162,7 @@ Mask SegmentRun::read_given(const std::string& path, const SourceFrame& frame) {
   const std::vector<int> ids = ids_in(mask);
   check<FileError>(!ids.empty(), "segment: ", path,
                    ": expected at least one object; found only background");
+  if (mask.painted) note_colors(path, mask, ids);
   if (wanted_.empty()) return mask;
   const auto is_wanted = [&](int id) {
     return std::find(wanted_.begin(), wanted_.end(), id) != wanted_.end();

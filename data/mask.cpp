@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "data/file.h"
@@ -19,6 +21,79 @@ std::array<int64_t, 256> histogram(const std::vector<uint8_t>& values) {
   return count;
 }
 
+using Color = std::array<uint8_t, 3>;
+
+// "#fe0000 (3 pixels), ...": the rarest colours, which soft edges leave behind.
+std::string rarest(const std::map<Color, int64_t>& colors) {
+  std::vector<std::pair<int64_t, Color>> by_count;
+  for (const auto& [color, count] : colors) by_count.emplace_back(count, color);
+  std::sort(by_count.begin(), by_count.end());
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(by_count.size(), 3); ++i) {
+    const auto& [count, c] = by_count[i];
+    char part[48];
+    std::snprintf(part, sizeof part, "%s#%02x%02x%02x (%lld pixels)", i ? ", " : "", c[0], c[1],
+                  c[2], static_cast<long long>(count));
+    text += part;
+  }
+  return text;
+}
+
+// The ids of colours by davis_palette(), if it has them all; else in ascending order.
+std::map<Color, uint8_t> ids_of(const std::map<Color, int64_t>& colors) {
+  const std::vector<uint8_t> davis = davis_palette();
+  std::map<Color, uint8_t> known, ids;
+  for (std::size_t id = 254; id > 0; --id)
+    known[{davis[3 * id], davis[3 * id + 1], davis[3 * id + 2]}] = uint8_t(id);
+  const bool all = std::all_of(colors.begin(), colors.end(),
+                               [&](const auto& color) { return known.count(color.first) > 0; });
+  for (const auto& [color, count] : colors)
+    ids[color] = all ? known.at(color) : uint8_t(ids.size() + 1);
+  return ids;
+}
+
+Mask read_painted(const std::vector<uint8_t>& bytes, const std::filesystem::path& path) {
+  constexpr std::size_t kEnough = 1000;  // colours to count: more make no difference
+  const PngColors image = decode_png_rgba(bytes, path);
+  const std::size_t pixels = image.rgba.size() / 4;
+  std::map<Color, int64_t> colors;
+  int64_t background = 0, half = 0;
+  for (std::size_t i = 0; i < pixels && colors.size() < kEnough; ++i) {
+    const uint8_t* p = image.rgba.data() + 4 * i;
+    if (p[3] != 0 && p[3] != 255) ++half;
+    if (p[3] == 0 || (p[0] == 0 && p[1] == 0 && p[2] == 0))
+      ++background;
+    else
+      ++colors[{p[0], p[1], p[2]}];
+  }
+  const auto fail = [&](const auto&... what) {
+    throw FileError(str("read_mask: ", path.string(), ": expected ", what...));
+  };
+  const char* hint =
+      "; paint with a hard pencil (anti-aliasing and feathering off) and save as PNG";
+  if (colors.size() > kMaxColors)
+    fail("at most ", kMaxColors, " flat colours, one per object; found ",
+         colors.size() < kEnough ? "" : "at least ", colors.size(),
+         ", which looks like soft edges or a photograph, the rarest ", rarest(colors), hint);
+  if (half > 0)
+    fail("pixels that are opaque or transparent; found ", half,
+         " half-transparent ones, which looks like soft edges", hint);
+  if (background == 0)
+    fail("black or transparent where there is no object; found ", colors.size(),
+         " other colours everywhere; paint the background black");
+  const std::map<Color, uint8_t> ids = ids_of(colors);
+  Mask mask{image.width, image.height, std::vector<uint8_t>(pixels), {}, true};
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const uint8_t* p = image.rgba.data() + 4 * i;
+    const auto id = p[3] ? ids.find({p[0], p[1], p[2]}) : ids.end();
+    if (id != ids.end()) mask.ids[i] = id->second;
+  }
+  mask.palette = davis_palette();
+  for (const auto& [color, id] : ids)
+    std::copy(color.begin(), color.end(), mask.palette.begin() + 3 * id);
+  return mask;
+}
+
 }  // namespace
 
 Mask read_mask(const std::filesystem::path& path) {
@@ -28,6 +103,7 @@ Mask read_mask(const std::filesystem::path& path) {
                    "read_mask: ", path.string(),
                    ": expected a PNG with a palette or 8-bit grey; found another kind of file; "
                    "masks need exact numbers, which JPEG does not keep");
+  if (is_rgb_png(bytes)) return read_painted(bytes, path);
   PngSamples png = decode_png_samples(bytes, path);
   const std::array<int64_t, 256> count = histogram(png.values);
   const auto ids = std::count_if(count.begin() + 1, count.end(), [](int64_t n) { return n > 0; });

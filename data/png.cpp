@@ -29,6 +29,8 @@ struct Stream {
 
 void on_warning(png_structp, png_const_charp) {}  // about colour profiles and the like
 
+enum class Want { samples, rgb, rgba };
+
 struct Reader : Stream {
   const std::vector<uint8_t>& bytes;
   const std::filesystem::path& path;
@@ -41,8 +43,8 @@ struct Reader : Stream {
   ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
   void open();
   bool read_header();
-  bool read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows);
-  std::vector<uint8_t> pixels(bool rgb);
+  bool read_pixels(Want want, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows);
+  std::vector<uint8_t> pixels(Want want);
   [[noreturn]] void damaged() const {
     throw FileError(str("read_image: ", path.string(), ": expected a whole PNG; found \"", message,
                         "\"; the file is truncated or damaged"));
@@ -75,9 +77,9 @@ bool Reader::read_header() {
   return true;
 }
 
-bool Reader::read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows) {
+bool Reader::read_pixels(Want want, std::vector<uint8_t>& pixels, std::vector<png_bytep>& rows) {
   if (setjmp(png_jmpbuf(png))) return false;
-  if (rgb) {
+  if (want != Want::samples) {
     if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
     if (!(color & PNG_COLOR_MASK_COLOR)) {
       if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
@@ -87,7 +89,12 @@ bool Reader::read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png
   } else {
     png_set_packing(png);  // one byte per sample, not scaled
   }
-  png_set_strip_alpha(png);
+  if (want == Want::rgba) {
+    if (png_get_valid(png, info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png);
+    png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+  } else {
+    png_set_strip_alpha(png);
+  }
   png_set_interlace_handling(png);
   png_read_update_info(png, info);
   const std::size_t row_bytes = png_get_rowbytes(png, info);
@@ -99,10 +106,10 @@ bool Reader::read_pixels(bool rgb, std::vector<uint8_t>& pixels, std::vector<png
   return true;
 }
 
-std::vector<uint8_t> Reader::pixels(bool rgb) {
+std::vector<uint8_t> Reader::pixels(Want want) {
   std::vector<uint8_t> pixels;
   std::vector<png_bytep> rows;
-  if (!read_pixels(rgb, pixels, rows)) damaged();
+  if (!read_pixels(want, pixels, rows)) damaged();
   return pixels;
 }
 
@@ -174,7 +181,21 @@ Image decode_png_rgb(const std::vector<uint8_t>& bytes, const std::filesystem::p
   Reader reader(bytes, path);
   reader.open();
   Image image{int(reader.width), int(reader.height), {}};
-  image.rgb = reader.pixels(true);
+  image.rgb = reader.pixels(Want::rgb);
+  return image;
+}
+
+bool is_rgb_png(const std::vector<uint8_t>& bytes) {
+  // Behind the signature and IHDR's length and name: width, height, bit depth, colour type.
+  return bytes.size() > 25 && bytes[24] == 8 &&
+         (bytes[25] == PNG_COLOR_TYPE_RGB || bytes[25] == PNG_COLOR_TYPE_RGB_ALPHA);
+}
+
+PngColors decode_png_rgba(const std::vector<uint8_t>& bytes, const std::filesystem::path& path) {
+  Reader reader(bytes, path);
+  reader.open();
+  PngColors image{int(reader.width), int(reader.height), {}};
+  image.rgba = reader.pixels(Want::rgba);
   return image;
 }
 
@@ -195,7 +216,7 @@ PngSamples decode_png_samples(const std::vector<uint8_t>& bytes,
   if (palette) png_get_PLTE(reader.png, reader.info, &colors, &count);
   for (int i = 0; i < count; ++i)
     samples.palette.insert(samples.palette.end(), {colors[i].red, colors[i].green, colors[i].blue});
-  samples.values = reader.pixels(false);
+  samples.values = reader.pixels(Want::samples);
   return samples;
 }
 

@@ -12,6 +12,15 @@ namespace munet {
 // bytes: a PNG file; path: for messages only. Contract and errors of read_image (image.h).
 Image decode_png_rgb(const std::vector<uint8_t>& bytes, const std::filesystem::path& path);
 
+// Whether a PNG file's first bytes say that it has 8-bit red, green and blue, with or without
+// alpha; and its colours with alpha, 255 where the file has none. Errors as above.
+bool is_rgb_png(const std::vector<uint8_t>& bytes);
+struct PngColors {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgba;  // [height, width, 4]
+};
+PngColors decode_png_rgba(const std::vector<uint8_t>& bytes, const std::filesystem::path& path);
+
 // The numbers as the file stores them, one byte per pixel: palette indices or grey values.
 struct PngSamples {
   int width = 0, height = 0;

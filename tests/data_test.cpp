@@ -71,11 +71,11 @@ TEST_CASE("mask: what is refused, and the way out", "[mask]") {
   const TemporaryFolder folder;
   const fs::path path = folder / "m.png";
   const std::string start = "read_mask: " + path.string() + ": ";
-  make_mask(path, {0, 0, 0, 255, 0, 0}, 8, PNG_COLOR_TYPE_RGB);
+  make_mask(path, {0, 0, 0, 255, 0, 0}, 16, PNG_COLOR_TYPE_RGB);
   CHECK(file_error([&] { read_mask(path); }) ==
         start +
             "expected a PNG with a palette or 8-bit grey, whose numbers are object ids; found "
-            "8-bit RGB; save it with a palette (index 0 = background) or as 8-bit grey");
+            "16-bit RGB; save it with a palette (index 0 = background) or as 8-bit grey");
   make_mask(path, {0, 1, 300, 0}, 16, PNG_COLOR_TYPE_GRAY);
   CHECK(file_error([&] { read_mask(path); }) ==
         start +
@@ -97,6 +97,49 @@ TEST_CASE("mask: what is refused, and the way out", "[mask]") {
   const std::string whole = slurp(path);
   for (std::size_t size = 0; size < whole.size(); ++size)
     CHECK(file_error([&] { read_mask(spill(path, whole.substr(0, size))); }) != "");
+}
+
+TEST_CASE("mask: colours from a paint program become objects", "[mask]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "m.png";
+  const auto painted = [&](const std::vector<uint16_t>& samples, int channels) {
+    make_png(path, int(samples.size()) / channels, 1, samples,
+             {8, channels == 4 ? PNG_COLOR_TYPE_RGB_ALPHA : PNG_COLOR_TYPE_RGB, false, {}});
+    return read_mask(path);
+  };
+  using Ids = std::vector<uint8_t>;
+  Mask mask = painted({0, 0, 0, 255, 0, 0, 0, 255, 9, 255, 0, 0}, 3);
+  CHECK(mask.painted);
+  CHECK(mask.ids == Ids{0, 2, 1, 2});
+  CHECK(Ids(mask.palette.begin(), mask.palette.begin() + 9) == Ids{0, 0, 0, 0, 255, 9, 255, 0, 0});
+  CHECK(painted({0, 0, 0, 0, 128, 128, 128, 0, 0}, 3).ids == Ids{0, 6, 1});  // DAVIS's colours
+  CHECK(painted({9, 9, 9, 0, 7, 7, 7, 255, 0, 0, 0, 255}, 4).ids == Ids{0, 1, 0});
+  CHECK(painted({255, 255, 255, 0, 0, 0}, 3).ids == Ids{1, 0});
+
+  const std::string start = "read_mask: " + path.string() + ": expected ";
+  const std::string hint =
+      "; paint with a hard pencil (anti-aliasing and feathering off) and save as PNG";
+  std::vector<uint16_t> soft;
+  for (uint16_t i = 0; i < 900; ++i) soft.push_back(i % 3 == 0 ? i / 3 % 256 : i / 3 / 256 * 9);
+  CHECK(file_error([&] { painted(soft, 3); }) ==
+        start +
+            "at most 32 flat colours, one per object; found 299, which looks like soft edges "
+            "or a photograph, the rarest #000909 (1 pixels), #010000 (1 pixels), #010909 (1 "
+            "pixels)" +
+            hint);
+  CHECK(file_error([&] {
+          painted({9, 9, 9, 0, 7, 7, 7, 100}, 4);
+        }) ==
+        start +
+            "pixels that are opaque or transparent; found 1 half-transparent ones, which looks "
+            "like soft edges" +
+            hint);
+  CHECK(file_error([&] {
+          painted({9, 9, 9, 7, 7, 7}, 3);
+        }) ==
+        start +
+            "black or transparent where there is no object; found 2 other colours everywhere; "
+            "paint the background black");
 }
 
 TEST_CASE("mask: written with its own palette, continued by DAVIS's", "[mask]") {
