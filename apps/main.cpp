@@ -5,8 +5,11 @@
 #include <new>
 
 #include "apps/bench.h"
+#include "apps/frame.h"
 #include "apps/info.h"
 #include "apps/interrupt.h"
+#include "apps/mask.h"
+#include "apps/overlay.h"
 #include "apps/segment.h"
 #include "tensor/error.h"
 
@@ -17,6 +20,9 @@ int main(int argc, char** argv) {
   CLI::App app("Follows objects through a video: give it the frames and the first mask.", "munet");
   app.set_version_flag("--version", "munet " MUNET_VERSION);
   add_segment(app);
+  add_frame(app);
+  add_mask(app);
+  add_overlay(app);
   add_info(app);
   add_bench(app);
   try {
