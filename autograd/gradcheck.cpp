@@ -62,8 +62,8 @@ GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const 
     if (!(error <= options.tolerance) && result.ok) {
       result.ok = false;
       result.message = str("gradcheck: input ", k, " ", x.shape(), ": relative error ", error,
-                           " > ", options.tolerance, "; worst at element ", worst_at,
-                           ": analytic ", gx.data<double>()[worst_at], ", numeric ", worst_numeric);
+                           " > ", options.tolerance, "; worst at element ", worst_at, ": analytic ",
+                           gx.data<double>()[worst_at], ", numeric ", worst_numeric);
     }
   }
   return result;

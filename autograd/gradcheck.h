@@ -21,10 +21,11 @@ struct GradcheckResult {
   std::string message;  // which input, where it is worst, both numbers; empty if ok
 };
 
-// Compares backward() with central differences of L = sum(w * f(x)), w random: one number per output
-// element, so that a transposed or misplaced gradient cannot cancel out. Inputs are f64 CPU tensors
-// (DTypeError otherwise); those that should be checked have requires_grad. Inputs are restored.
-// A right gradient of a wrong forward passes: compare the forward with a reference as well.
+// Compares backward() with central differences of L = sum(w * f(x)), w random: one number per
+// output element, so that a transposed or misplaced gradient cannot cancel out. Inputs are f64 CPU
+// tensors (DTypeError otherwise); those that should be checked have requires_grad. Inputs are
+// restored. A right gradient of a wrong forward passes: compare the forward with a reference as
+// well.
 GradcheckResult gradcheck(const std::function<Tensor(const Tensors&)>& f, const Tensors& inputs,
                           GradcheckOptions options = {});
 

@@ -75,8 +75,8 @@ NoGrad::~NoGrad() { --no_grad_depth; }
 bool grad_enabled() { return no_grad_depth == 0; }
 
 bool recording(const Tensors& inputs) {
-  return grad_enabled() &&
-         std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.requires_grad(); });
+  return grad_enabled() && std::any_of(inputs.begin(), inputs.end(),
+                                       [](const Tensor& x) { return x.requires_grad(); });
 }
 
 Tensor record(Tensor out, const char* name, const Tensors& inputs, Backward backward) {
@@ -98,7 +98,8 @@ Node::~Node() {
   while (!pending.empty()) {
     std::shared_ptr<GradSlot> slot = std::move(pending.back());
     pending.pop_back();
-    if (!slot || slot.use_count() > 1 || !slot->producer || slot->producer.use_count() > 1) continue;
+    if (!slot || slot.use_count() > 1 || !slot->producer || slot->producer.use_count() > 1)
+      continue;
     // We hold the last reference to this slot and its node: take the node's inputs before it dies.
     std::vector<std::shared_ptr<GradSlot>>& next = slot->producer->inputs;
     std::move(next.begin(), next.end(), std::back_inserter(pending));
@@ -122,7 +123,8 @@ void backward(const Tensor& loss, const Tensor& seed) {
   const auto later = [](const GradSlot* a, const GradSlot* b) {
     return a->producer->sequence < b->producer->sequence;
   };
-  // A node's consumers all have a larger sequence, so when its slot is the largest its sum is whole.
+  // A node's consumers all have a larger sequence, so when its slot is the largest its sum is
+  // whole.
   std::priority_queue<GradSlot*, std::vector<GradSlot*>, decltype(later)> order(later);
   std::unordered_map<GradSlot*, Sum> sums;
   std::vector<std::shared_ptr<GradSlot>> alive{loss.grad_slot()};  // slots in the queue stay alive

@@ -45,8 +45,9 @@ bool recording(const Tensor& first, const T&... more) {
 Tensor record(Tensor out, const char* name, const Tensors& inputs, Backward backward);
 
 // Adds dL/dx to the grad() of every leaf x that `loss` depends on. `seed` is dL/d(loss), by default
-// 1 for a scalar. The graph is freed on the way: a second walk is an Error. Sums are made here, never
-// in an op; shapes, dtypes and counts of gradients are checked with the node's name in the message.
+// 1 for a scalar. The graph is freed on the way: a second walk is an Error. Sums are made here,
+// never in an op; shapes, dtypes and counts of gradients are checked with the node's name in the
+// message.
 void backward(const Tensor& loss, const Tensor& seed = {});
 
 // Adds gradients that lie on a GPU; set by ops_cuda. into += x.

@@ -1,5 +1,5 @@
-// Element types. f32 computes; f64 checks gradients; f16 and bf16 are storage (and compute on CUDA);
-// i32, i64 and u8 are indices, labels and images.
+// Element types. f32 computes; f64 checks gradients; f16 and bf16 are storage (and compute on
+// CUDA); i32, i64 and u8 are indices, labels and images.
 #pragma once
 
 #include <cstdint>
@@ -79,13 +79,34 @@ inline half::operator float() const {
 
 template <class T>
 struct dtype_of_t;
-template <> struct dtype_of_t<float> { static constexpr DType value = DType::f32; };
-template <> struct dtype_of_t<double> { static constexpr DType value = DType::f64; };
-template <> struct dtype_of_t<half> { static constexpr DType value = DType::f16; };
-template <> struct dtype_of_t<bfloat16> { static constexpr DType value = DType::bf16; };
-template <> struct dtype_of_t<int32_t> { static constexpr DType value = DType::i32; };
-template <> struct dtype_of_t<int64_t> { static constexpr DType value = DType::i64; };
-template <> struct dtype_of_t<uint8_t> { static constexpr DType value = DType::u8; };
+template <>
+struct dtype_of_t<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct dtype_of_t<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct dtype_of_t<half> {
+  static constexpr DType value = DType::f16;
+};
+template <>
+struct dtype_of_t<bfloat16> {
+  static constexpr DType value = DType::bf16;
+};
+template <>
+struct dtype_of_t<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <>
+struct dtype_of_t<int64_t> {
+  static constexpr DType value = DType::i64;
+};
+template <>
+struct dtype_of_t<uint8_t> {
+  static constexpr DType value = DType::u8;
+};
 template <class T>
 inline constexpr DType dtype_of = dtype_of_t<T>::value;
 
@@ -114,13 +135,20 @@ decltype(auto) for_float(DType dtype, const char* op, F&& f) {
 template <class F>
 decltype(auto) for_any(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f64: return std::forward<F>(f)(double{});
-    case DType::f16: return std::forward<F>(f)(half{});
-    case DType::bf16: return std::forward<F>(f)(bfloat16{});
-    case DType::i32: return std::forward<F>(f)(int32_t{});
-    case DType::i64: return std::forward<F>(f)(int64_t{});
-    case DType::u8: return std::forward<F>(f)(uint8_t{});
-    case DType::f32: break;
+    case DType::f64:
+      return std::forward<F>(f)(double{});
+    case DType::f16:
+      return std::forward<F>(f)(half{});
+    case DType::bf16:
+      return std::forward<F>(f)(bfloat16{});
+    case DType::i32:
+      return std::forward<F>(f)(int32_t{});
+    case DType::i64:
+      return std::forward<F>(f)(int64_t{});
+    case DType::u8:
+      return std::forward<F>(f)(uint8_t{});
+    case DType::f32:
+      break;
   }
   return std::forward<F>(f)(float{});
 }

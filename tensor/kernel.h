@@ -20,9 +20,10 @@ struct Kernel<R(A...)> {
   R operator()(Device device, A... a) const {
     R (*const body)(A...) = device.kind == Device::cpu ? cpu : cuda;
     if (!body)
-      throw DeviceError(device.kind == Device::cpu
-                            ? str(name, ": no CPU kernel")
-                            : str(name, ": no CUDA kernel; move the inputs to the CPU (Tensor::to)"));
+      throw DeviceError(
+          device.kind == Device::cpu
+              ? str(name, ": no CPU kernel")
+              : str(name, ": no CUDA kernel; move the inputs to the CPU (Tensor::to)"));
     return body(a...);
   }
 };

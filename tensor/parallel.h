@@ -6,10 +6,11 @@
 
 namespace munet {
 
-// Calls f(begin, end) on disjoint ranges that cover [0, n). Ranges are multiples of `grain` (but the
-// last) and are handed out in order to our own pool and to the caller, which works too. Which thread
-// gets which range is not fixed, so f must write only outputs of its range: then the result is the
-// same for any number of threads. Nested calls run serially. The first exception is rethrown.
+// Calls f(begin, end) on disjoint ranges that cover [0, n). Ranges are multiples of `grain` (but
+// the last) and are handed out in order to our own pool and to the caller, which works too. Which
+// thread gets which range is not fixed, so f must write only outputs of its range: then the result
+// is the same for any number of threads. Nested calls run serially. The first exception is
+// rethrown.
 void parallel_for(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& f);
 
 // Threads that parallel_for uses, the caller included. The start value is the number of cores that

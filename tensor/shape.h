@@ -20,7 +20,8 @@ class Shape {
   explicit Shape(const std::vector<int64_t>& sizes) : Shape(sizes.begin(), sizes.end()) {}
 
   int rank() const { return rank_; }
-  // The size along `axis`; a negative axis counts from the end. ShapeError if there is no such axis.
+  // The size along `axis`; a negative axis counts from the end. ShapeError if there is no such
+  // axis.
   int64_t operator[](int axis) const { return sizes_[index(axis)]; }
   void set(int axis, int64_t size) { sizes_[index(axis)] = size; }
   // The number of elements: the product of the sizes, 1 for rank 0.

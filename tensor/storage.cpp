@@ -41,7 +41,8 @@ Cache& cache() {
 // busy with small tensors and makes the next big one grow the process.
 void* take(Cache& c, std::size_t& capacity) {
   const auto found = c.free.lower_bound(capacity);
-  if (found != c.free.end() && found->first <= capacity + std::max<std::size_t>(capacity / 4, 4096)) {
+  if (found != c.free.end() &&
+      found->first <= capacity + std::max<std::size_t>(capacity / 4, 4096)) {
     void* block = found->second;
     capacity = found->first;
     c.cached -= capacity;

@@ -38,7 +38,7 @@ std::size_t peak();       // the largest `active` since the start or reset_peak
 std::size_t cached();     // kept for reuse
 int64_t live_storages();  // how many Storage objects exist: a leak check's counter
 void reset_peak();
-void clear();             // gives the cached bytes back to the system
+void clear();  // gives the cached bytes back to the system
 }  // namespace memory
 
 }  // namespace munet

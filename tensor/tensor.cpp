@@ -106,8 +106,8 @@ Tensor Tensor::view(Shape shape) const {
 }
 
 Tensor Tensor::rows(int64_t start, int64_t length) const {
-  check<ShapeError>(rank() > 0 && start >= 0 && length >= 0 && start + length <= dim(0),
-                    "rows: [", start, ", ", start + length, ") is outside axis 0 of ", shape_);
+  check<ShapeError>(rank() > 0 && start >= 0 && length >= 0 && start + length <= dim(0), "rows: [",
+                    start, ", ", start + length, ") is outside axis 0 of ", shape_);
   Tensor y = detach();
   y.shape_.set(0, length);
   y.offset_ += start * (dim(0) ? bytes() / dim(0) : 0);

@@ -53,8 +53,8 @@ class Tensor {
   template <class T>
   std::vector<T> to_vector() const;
 
-  // Copies; the tensor itself if nothing changes. Error if this would cut a live graph: the recorded
-  // form of a type change is cast(x, dtype).
+  // Copies; the tensor itself if nothing changes. Error if this would cut a live graph: the
+  // recorded form of a type change is cast(x, dtype).
   Tensor to(Device device) const;
   Tensor to(DType dtype) const;
   Tensor clone() const;  // always new numbers, no graph
@@ -88,7 +88,8 @@ std::string to_string(const Tensor& x, int64_t limit = 32);
 std::ostream& operator<<(std::ostream& out, const Tensor& x);
 
 // Bytes from anywhere to anywhere.
-void copy_bytes(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes);
+void copy_bytes(void* to, Device to_device, const void* from, Device from_device,
+                std::size_t bytes);
 
 template <class T>
 Tensor Tensor::from(const std::vector<T>& values, Shape shape) {

@@ -17,7 +17,8 @@ namespace {
 // y = a + b, returning the same gradient tensor twice: the engine must not sum into it in place.
 Tensor plus(const Tensor& a, const Tensor& b) {
   Tensor y = Tensor::empty(a.shape(), a.dtype());
-  for (int64_t i = 0; i < a.numel(); ++i) y.data<float>()[i] = a.data<float>()[i] + b.data<float>()[i];
+  for (int64_t i = 0; i < a.numel(); ++i)
+    y.data<float>()[i] = a.data<float>()[i] + b.data<float>()[i];
   if (!recording(a, b)) return y;
   return record(y, "plus", {a, b}, [](const Tensor& gy) -> Tensors { return {gy, gy}; });
 }
@@ -76,8 +77,8 @@ TEST_CASE("half and bfloat16 round to nearest even and come back", "[tensor]") {
     }
   }
   CHECK(half(65504.f).bits == 0x7bff);
-  CHECK(half(65520.f).bits == 0x7c00);                  // halfway to the next: infinity
-  CHECK(half(1 + 0x1p-11f).bits == half(1.f).bits);     // tie to even
+  CHECK(half(65520.f).bits == 0x7c00);               // halfway to the next: infinity
+  CHECK(half(1 + 0x1p-11f).bits == half(1.f).bits);  // tie to even
   CHECK(half(1 + 0x3p-11f).bits == half(1.f).bits + 2);
   CHECK(float(half(0x1p-24f)) == 0x1p-24f);
   CHECK(bfloat16(1 + 0x1p-8f).bits == bfloat16(1.f).bits);
@@ -127,10 +128,10 @@ TEST_CASE("parallel_for covers every index once, for any number of threads", "[t
       });
     });
     CHECK(std::all_of(hits.begin(), hits.end(), [](const auto& h) { return h == 1; }));
-    CHECK_THROWS_AS(parallel_for(100, 1, [](int64_t begin, int64_t end) {
-                      check(begin > 50 || end <= 50, "stop");
-                    }),
-                    Error);
+    CHECK_THROWS_AS(
+        parallel_for(100, 1,
+                     [](int64_t begin, int64_t end) { check(begin > 50 || end <= 50, "stop"); }),
+        Error);
   }
   set_num_threads(before);
   CHECK_THROWS_AS(set_num_threads(0), Error);
@@ -168,9 +169,7 @@ TEST_CASE("NoGrad records nothing, nests, and is per thread", "[tape]") {
   const Tensor x = leaf(1);
   {
     NoGrad outer;
-    {
-      NoGrad inner;
-    }
+    { NoGrad inner; }
     CHECK(!plus(x, x).requires_grad());
     std::thread([&] { CHECK(plus(x, x).requires_grad()); }).join();
   }
@@ -181,8 +180,9 @@ TEST_CASE("tape errors name the node", "[tape]") {
   const Tensor x = leaf(1);
   const Tensor y = plus(x, x);
   backward(y);
-  CHECK(text_of([&] { backward(y); }) ==
-        "backward: plus was walked already; its saved tensors are gone (run the forward pass again)");
+  CHECK(
+      text_of([&] { backward(y); }) ==
+      "backward: plus was walked already; its saved tensors are gone (run the forward pass again)");
   CHECK(text_of([&] { backward(Tensor::zeros({1})); }) ==
         "backward: the loss depends on no tensor that requires a gradient");
   const auto bad = [&](Tensors grads) {
@@ -215,12 +215,14 @@ TEST_CASE("gradcheck finds a wrong gradient and says where", "[tape]") {
     return [wrong](const Tensors& in) {
       const Tensor x = in[0].detach();
       Tensor y = Tensor::empty(x.shape(), DType::f64);
-      for (int64_t i = 0; i < x.numel(); ++i) y.data<double>()[i] = std::pow(x.data<double>()[i], 2);
+      for (int64_t i = 0; i < x.numel(); ++i)
+        y.data<double>()[i] = std::pow(x.data<double>()[i], 2);
       if (!recording(in)) return y;
       return record(y, "square", in, [x, wrong](const Tensor& gy) -> Tensors {
         Tensor gx = x.clone();
         for (int64_t i = 0; i < x.numel(); ++i)
-          gx.data<double>()[i] = (2 + (i == 3 ? wrong : 0)) * x.data<double>()[i] * gy.data<double>()[i];
+          gx.data<double>()[i] =
+              (2 + (i == 3 ? wrong : 0)) * x.data<double>()[i] * gy.data<double>()[i];
         return {gx};
       });
     };

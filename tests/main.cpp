@@ -1,5 +1,5 @@
-// Catch2's main, compiled once. Skips are loud: tests that lack their data call skip() of support.h,
-// and the total is printed at the end.
+// Catch2's main, compiled once. Skips are loud: tests that lack their data call skip() of
+// support.h, and the total is printed at the end.
 #define CATCH_CONFIG_RUNNER
 #include "tests/catch.h"
 #include "tests/support.h"

@@ -35,8 +35,8 @@ namespace kernels {
 extern Kernel<void(const Tensor&, int, bool, const Tensor&)> softmax_forward;
 extern Kernel<void(const Tensor&, const Tensor&, int, bool, const Tensor&)> softmax_backward;
 
-// logits, labels, kept (pixels per image), loss [], selected u8 like labels (undefined: not wanted);
-// Error on a label >= k.   logits, labels, selected, kept, gy [], glogits
+// logits, labels, kept (pixels per image), loss [], selected u8 like labels (undefined: not
+// wanted); Error on a label >= k.   logits, labels, selected, kept, gy [], glogits
 extern Kernel<void(const Tensor&, const Tensor&, int64_t, const Tensor&, const Tensor&)>
     cross_entropy_forward;
 extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, int64_t, const Tensor&,

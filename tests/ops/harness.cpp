@@ -23,7 +23,8 @@ Tensor draw(const OpCase& c, std::size_t input, uint64_t seed, DType dtype) {
     for (std::size_t i = order.size(); i > 1; --i)
       std::swap(order[i - 1], order[random_bits(seed * 1000 + input, i) % i]);
     for (std::size_t i = 0; i < order.size(); ++i)
-      x.data<double>()[order[i]] = c.low + (c.high - c.low) * (double(i) + 0.37) / double(order.size());
+      x.data<double>()[order[i]] =
+          c.low + (c.high - c.low) * (double(i) + 0.37) / double(order.size());
   }
   if (c.prepare) x = c.prepare(int(input), x);
   // Through f32, so that the f64 and the f32 run see the very same numbers.
@@ -104,13 +105,15 @@ std::string sweep_accumulation(const OpCase& c) {
   const int64_t live = memory::live_storages();
   {
     const Tensors inputs = draw_all(c, 4, DType::f32, true);
-    for (std::size_t i = 0; i < inputs.size(); ++i)  // a gradient set before: added to, not replaced
+    for (std::size_t i = 0; i < inputs.size();
+         ++i)  // a gradient set before: added to, not replaced
       if (inputs[i].requires_grad()) inputs[i].set_grad(once[i].clone());
     gradients(c, inputs);
     gradients(c, inputs);  // the op used twice on the same leaves
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].requires_grad()) continue;
-      const std::vector<float> a = inputs[i].grad().to_vector<float>(), b = once[i].to_vector<float>();
+      const std::vector<float> a = inputs[i].grad().to_vector<float>(),
+                               b = once[i].to_vector<float>();
       for (std::size_t k = 0; k < a.size(); ++k)
         if (a[k] != (b[k] + b[k]) + b[k])
           return str("gradient of input ", i, " element ", k, " is ", a[k], ", thrice ", b[k],

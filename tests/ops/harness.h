@@ -9,20 +9,20 @@
 #include "tensor/tensor.h"
 
 struct OpCase {
-  std::string name;                          // "max_pool2d/3x3s2p1": op, then what is special
-  std::vector<munet::Shape> inputs;          // trap shapes: no two sizes equal, none 1
+  std::string name;                  // "max_pool2d/3x3s2p1": op, then what is special
+  std::vector<munet::Shape> inputs;  // trap shapes: no two sizes equal, none 1
   std::function<munet::Tensor(const munet::Tensors&)> op;
   // Naive loops from the equation, on f64 inputs. Independent of the op: no shared helpers.
   std::function<munet::Tensor(const munet::Tensors&)> reference;
   struct Throws {
     std::function<void()> call;
-    std::string text;                        // the whole message
-    std::string type = "ShapeError";         // ShapeError, DTypeError, DeviceError, Error
+    std::string text;                 // the whole message
+    std::string type = "ShapeError";  // ShapeError, DTypeError, DeviceError, Error
   };
   std::vector<Throws> throws = {};
-  double low = -1, high = 1;                 // range of the inputs
-  bool kinks = false;                        // values are kept 1e-3 apart (relu, max: no ties)
-  std::vector<int> no_grad = {};             // inputs without a gradient (labels)
+  double low = -1, high = 1;      // range of the inputs
+  bool kinks = false;             // values are kept 1e-3 apart (relu, max: no ties)
+  std::vector<int> no_grad = {};  // inputs without a gradient (labels)
   std::function<munet::Tensor(int input, munet::Tensor)> prepare = {};  // e.g. labels from numbers
   double forward_tolerance = 1e-5, gradient_tolerance = 1e-6;
   int64_t gradient_samples = 0;              // per input; 0 = all elements

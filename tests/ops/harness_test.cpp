@@ -10,7 +10,14 @@ using namespace munet;
 namespace {
 
 // y = x^T * 2 for x [a, b], with one bug of choice.
-enum class Bug { none, scaled_gradient, unwritten_row, transposed_output, shared_gradient, wrong_text };
+enum class Bug {
+  none,
+  scaled_gradient,
+  unwritten_row,
+  transposed_output,
+  shared_gradient,
+  wrong_text
+};
 
 OpCase planted(Bug bug) {
   const auto op = [bug](const Tensors& in) {
@@ -47,10 +54,14 @@ OpCase planted(Bug bug) {
     const int64_t a = in[0].dim(0), b = in[0].dim(1);
     Tensor y = Tensor::empty({b, a}, DType::f64);
     for (int64_t i = 0; i < a; ++i)
-      for (int64_t j = 0; j < b; ++j) y.data<double>()[j * a + i] = 2 * in[0].data<double>()[i * b + j];
+      for (int64_t j = 0; j < b; ++j)
+        y.data<double>()[j * a + i] = 2 * in[0].data<double>()[i * b + j];
     return y;
   };
-  return {.name = "planted", .inputs = {{3, 5}}, .op = op, .reference = reference,
+  return {.name = "planted",
+          .inputs = {{3, 5}},
+          .op = op,
+          .reference = reference,
           .throws = {{[] { throw ShapeError("planted: text"); },
                       bug == Bug::wrong_text ? "another text" : "planted: text"}}};
 }

@@ -31,7 +31,9 @@ std::vector<OpCase> softmax_cases() {
        .inputs = {{3, 7, 5}},
        .op = [](const Tensors& in) { return softmax(in[0], 1); },
        .reference = [](const Tensors& in) { return naive_softmax(in[0], false); },
-       .throws = {{[] { softmax(Tensor::zeros({2, 0}), 1); },
+       .throws = {{[] {
+                     softmax(Tensor::zeros({2, 0}), 1);
+                   },
                    "softmax: expected at least one element along axis 1; x is [2, 0]"}},
        .low = -4,
        .high = 4},
