@@ -109,6 +109,7 @@ struct Vectors {
   using V = __m256;
   static V load(const float* from) { return _mm256_loadu_ps(from); }
   static void store(float* to, V v) { _mm256_storeu_ps(to, v); }
+  static V zero() { return _mm256_setzero_ps(); }
   static V relu(V v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
 };
 

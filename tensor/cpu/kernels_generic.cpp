@@ -37,6 +37,7 @@ struct Vectors {
   using V = Eigen::Array<T, kGroup, 1>;
   static V load(const T* from) { return Eigen::Map<const V>(from); }
   static void store(T* to, const V& v) { Eigen::Map<V>{to} = v; }
+  static V zero() { return V::Zero(); }
   static V relu(const V& v) { return (v < T(0)).select(T(0), v); }
 };
 

@@ -6,15 +6,13 @@
 #include <cmath>
 #include <vector>
 
+#include "tensor/cpu/panel.h"
 #include "tensor/parallel.h"
 
 namespace munet::cpu {
 namespace {
 
 constexpr int64_t kPlaces = 36;
-// Bytes of transformed patches and products at a time: few, so that they stay in the caches, but
-// more where the weights are large, which are read once for each such block.
-int64_t scratch_bytes(int64_t weight_bytes) { return std::max<int64_t>(4 << 20, weight_bytes / 4); }
 
 // The patches of one convolution, row by row in each image.
 struct Patches {
@@ -28,12 +26,13 @@ struct Patches {
   // The 36 pixels of patch t; `zeros` outside the input.
   template <class T>
   void pixels(int64_t t, const T* x, const T* zeros, const T** to) const {
-    const int64_t top = row(t) - s.top, left = column(t) - s.left;
-    for (int64_t i = 0; i < kPlaces; ++i) {
-      const int64_t iy = top + i / 6, ix = left + i % 6;
-      const bool outside = iy < 0 || iy >= s.h || ix < 0 || ix >= s.w;
-      to[i] = outside ? zeros : x + ((image(t) * s.h + iy) * s.w + ix) * s.c;
-    }
+    const int64_t top = row(t) - s.top, left = column(t) - s.left, first = image(t) * s.h;
+    for (int64_t i = 0; i < 6; ++i)
+      for (int64_t j = 0; j < 6; ++j) {
+        const int64_t iy = top + i, ix = left + j;
+        const bool outside = iy < 0 || iy >= s.h || ix < 0 || ix >= s.w;
+        to[6 * i + j] = outside ? zeros : x + ((first + iy) * s.w + ix) * s.c;
+      }
   }
 };
 
@@ -78,41 +77,62 @@ void winograd_weights(const ConvShape& s, const T* w, T* u) {
   });
 }
 
+namespace {
+
+// How the patches are cut into blocks; the scratch memory holds one block transformed.
+struct Blocks {
+  bool alone;  // each thread takes whole blocks, else all threads share the steps of each
+  int64_t patches, count;
+  Blocks(const Patches& all, int64_t weight_bytes, int64_t bytes_per_patch) {
+    // Four tiles high, for as long it takes until the next weights have come from the cache; the
+    // scratch memory then fits, or nearly so, into a core's second-level cache.
+    patches = 4 * kTileRows;
+    // Many weights are to be read for larger blocks, and few patches to be shared out evenly.
+    alone = weight_bytes <= 4 << 20 && all.count >= 4 * patches * num_threads();
+    if (!alone) {
+      const int64_t bytes = std::max<int64_t>(4 << 20, weight_bytes / 4);
+      const int64_t blocks = (all.count * bytes_per_patch + bytes - 1) / bytes;
+      patches = round_up((all.count + blocks - 1) / blocks, kTileRows);
+    }
+    count = (all.count + patches - 1) / patches;
+  }
+};
+
+// One convolution on its way through the three steps; V and m hold one block.
 template <class T>
-void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<T>& epilogue,
-                     T* y) {
+struct Run {
+  const ConvShape& s;
+  const Patches& patches;
+  const T *x, *u, *zeros;
+  const Epilogue<T>& epilogue;
+  T* y;
+  int64_t block;
   const Kernels<T>& table = kernels<T>();
-  const Patches patches(s);
-  if (patches.count == 0) return;
-  const int64_t per_patch = kPlaces * (s.c + s.o) * int64_t(sizeof(T));
-  const int64_t bytes = scratch_bytes(winograd_weights_size(s) * int64_t(sizeof(T)));
-  const int64_t blocks = (patches.count * per_patch + bytes - 1) / bytes;
-  const int64_t block = round_up((patches.count + blocks - 1) / blocks, kTileRows);
   // Planes of one place each; 32 numbers between them, or all 36 would fall into the same cache
   // sets.
   const int64_t v_plane = block * s.c + 32, m_plane = block * s.o + 32;
-  const Storage scratch(std::size_t(kPlaces * (v_plane + m_plane)) * sizeof(T), Device{});
-  T* const v = static_cast<T*>(scratch.data());  // left panels of [patches, c]
-  T* const m = v + kPlaces * v_plane;            // [patches/6][o/16][6][16]
-  const std::vector<T> zeros(std::size_t(s.c), T(0));
+  const Scratch<T> v{kPlaces * v_plane};  // left panels of [patches, c]
+  const Scratch<T> m{kPlaces * m_plane};  // [patches/6][o/16][6][16]
 
-  for (int64_t first = 0; first < patches.count; first += block) {
-    const int64_t count = std::min(block, patches.count - first);
-    // 1. V = B^T d B of each patch, for all channels.
+  // 1. V = B^T d B of the patches first.. of a block, for all channels.
+  void transform(int64_t first, int64_t count) const {
     parallel_for(count, kTileRows, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; t += kTileRows) {
         WinogradInput<T> in;
         in.patches = std::min(kTileRows, end - t);
         for (int64_t r = 0; r < in.patches; ++r)
-          patches.pixels(first + t + r, x, zeros.data(), in.pixels[r]);
+          patches.pixels(first + t + r, x, zeros, in.pixels[r]);
         in.channels = s.c;
-        in.v = left_row(v, s.c, t);
+        in.v = left_row(v.data, s.c, t);
         in.plane = v_plane;
         table.winograd_input(in);
       }
     });
-    // 2. m = V U at each place. Rows of the last panel beyond `count` hold anything; so do their
-    // products, which nobody reads.
+  }
+
+  // 2. m = V U at each place. Rows of the last panel beyond `count` hold anything; so do their
+  // products, which nobody reads.
+  void multiply(int64_t count) const {
     const int64_t panels = s.o / kTileColumns;
     const int64_t groups = std::min<int64_t>(panels, 2), group = (panels + groups - 1) / groups;
     parallel_for(kPlaces * groups, 1, [&](int64_t begin, int64_t end) {
@@ -126,9 +146,9 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
             tile.stride = kTileColumns;
             tile.accumulate = k0 > 0;
             for (int64_t t = 0; t < count; t += kTileRows) {
-              tile.a = v + place * v_plane + t * s.c + k0 * kTileRows;
-              tile.c =
-                  m + place * m_plane + (t / kTileRows * panels + j) * kTileRows * kTileColumns;
+              tile.a = v.data + place * v_plane + t * s.c + k0 * kTileRows;
+              tile.c = m.data + place * m_plane +
+                       (t / kTileRows * panels + j) * kTileRows * kTileColumns;
               tile.ahead = t < 4 * kTileRows
                                ? tile.b + s.c * kTileColumns + t / kTileRows * 4 * tile.depth
                                : tile.b;
@@ -137,7 +157,10 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
           }
       }
     });
-    // 3. Y = A^T m A of each patch, and the epilogue.
+  }
+
+  // 3. Y = A^T m A of each patch, and the epilogue.
+  void transform_back(int64_t first, int64_t count) const {
     parallel_for(count, kTileRows, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; t += kTileRows) {
         WinogradOutput<T> out;
@@ -152,7 +175,7 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
         }
         out.channels = s.o;
         out.row_stride = s.ow * s.o;
-        out.m = m + t * s.o;
+        out.m = m.data + t * s.o;
         out.plane = m_plane;
         out.bias = epilogue.bias;
         out.relu = epilogue.relu;
@@ -160,6 +183,30 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
       }
     });
   }
+};
+
+}  // namespace
+
+template <class T>
+void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<T>& epilogue,
+                     T* y) {
+  const Patches patches(s);
+  if (patches.count == 0) return;
+  const Blocks blocks(patches, winograd_weights_size(s) * int64_t(sizeof(T)),
+                      kPlaces * (s.c + s.o) * int64_t(sizeof(T)));
+  const std::vector<T> zeros(std::size_t(s.c), T(0));
+  // Inside one parallel_for another one runs serially; a single range runs on the caller, so that
+  // the inner ones are shared out.
+  parallel_for(blocks.count, blocks.alone ? 1 : blocks.count, [&](int64_t begin, int64_t end) {
+    const Run<T> run{s, patches, x, u, zeros.data(), epilogue, y, blocks.patches};
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i * blocks.patches;
+      const int64_t count = std::min(blocks.patches, patches.count - first);
+      run.transform(first, count);
+      run.multiply(count);
+      run.transform_back(first, count);
+    }
+  });
 }
 
 template void winograd_weights(const ConvShape&, const float*, float*);

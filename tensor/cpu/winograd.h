@@ -36,7 +36,8 @@ template <class T>
 void winograd_weights(const ConvShape& s, const T* w, T* u);
 inline int64_t winograd_weights_size(const ConvShape& s) { return 36 * s.o * s.c; }
 
-// y = epilogue(x (*) w), u from winograd_weights. Scratch: 4 MB or a quarter of u.
+// y = epilogue(x (*) w), u from winograd_weights. Scratch: 864 (c + o) numbers
+// per thread, or 4 MB or a quarter of u where u is large or the map small.
 // f32 error, measured: 0.6e-6 of the output's norm for 64 channels, 1.2e-6 for 256, 1.3e-6 for
 // 1024, each number within 1e-5 of the outputs' root mean square. (Directly: 2e-7.)
 template <class T>
