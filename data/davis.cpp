@@ -18,7 +18,17 @@ void need_folder(const fs::path& folder, const char* what) {
                    "; there is no such folder");
 }
 
-// "2016/train, 2016/val", for the error text.
+// The sequence that a line of a list names; empty for an empty line.
+std::string sequence_of(const std::string& line) {
+  std::istringstream words(line);
+  std::string first;
+  words >> first;
+  const bool file = first.find('/') != std::string::npos;
+  return file ? fs::path(first).parent_path().filename().string() : first;
+}
+
+}  // namespace
+
 std::string lists_in(const fs::path& sets) {
   std::vector<std::string> names;
   std::error_code error;
@@ -32,16 +42,19 @@ std::string lists_in(const fs::path& sets) {
   return text.empty() ? "no list" : text;
 }
 
-// The sequence that a line of a list names; empty for an empty line.
-std::string sequence_of(const std::string& line) {
-  std::istringstream words(line);
-  std::string first;
-  words >> first;
-  const bool file = first.find('/') != std::string::npos;
-  return file ? fs::path(first).parent_path().filename().string() : first;
+std::vector<std::string> read_sequence_list(const char* op, const fs::path& file) {
+  const std::vector<uint8_t> bytes = read_file(op, file);
+  std::istringstream lines(std::string(bytes.begin(), bytes.end()));
+  std::vector<std::string> names;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = sequence_of(line);
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(name);
+  }
+  check<FileError>(!names.empty(), op, ": expected sequence names in ", file.string(),
+                   "; found none");
+  return names;
 }
-
-}  // namespace
 
 std::vector<DavisSequence> read_davis(const fs::path& root, const std::string& list,
                                       const std::string& resolution) {
@@ -53,13 +66,8 @@ std::vector<DavisSequence> read_davis(const fs::path& root, const std::string& l
   const fs::path sets = root / "ImageSets", file = sets / (list + ".txt");
   check<FileError>(fs::is_regular_file(file), "read_davis: expected the list ", file.string(),
                    "; found ", lists_in(sets));
-  const std::vector<uint8_t> bytes = read_file("read_davis", file);
-  std::istringstream lines(std::string(bytes.begin(), bytes.end()));
   std::vector<DavisSequence> sequences;
-  for (std::string line; std::getline(lines, line);) {
-    const std::string name = sequence_of(line);
-    const auto same = [&](const DavisSequence& s) { return s.name == name; };
-    if (name.empty() || std::any_of(sequences.begin(), sequences.end(), same)) continue;
+  for (const std::string& name : read_sequence_list("read_davis", file)) {
     need_folder(frames / name, "the frames of a listed sequence");
     need_folder(masks / name, "the masks of a listed sequence");
     DavisSequence sequence{name, list_frames(frames / name).frames, {}};
@@ -72,8 +80,6 @@ std::vector<DavisSequence> read_davis(const fs::path& root, const std::string& l
                      "; there is no such file");
     sequences.push_back(std::move(sequence));
   }
-  check<FileError>(!sequences.empty(), "read_davis: expected sequence names in ", file.string(),
-                   "; found none");
   return sequences;
 }
 

@@ -23,4 +23,11 @@ struct DavisSequence {
 std::vector<DavisSequence> read_davis(const std::filesystem::path& root, const std::string& list,
                                       const std::string& resolution = "480p");
 
+// The sequences that a list file names, once each, in its order. FileError as above; `op` begins
+// it.
+std::vector<std::string> read_sequence_list(const char* op, const std::filesystem::path& file);
+
+// The lists below a folder ImageSets, for messages: "2016/train, 2016/val", or "no list".
+std::string lists_in(const std::filesystem::path& sets);
+
 }  // namespace munet

@@ -94,9 +94,8 @@ Mask read_painted(const std::vector<uint8_t>& bytes, const std::filesystem::path
   return mask;
 }
 
-}  // namespace
-
-Mask read_mask(const std::filesystem::path& path) {
+// white_alone, void_id: what white becomes where nothing else occurs, and what 255 becomes else.
+Mask read(const std::filesystem::path& path, uint8_t white_alone, uint8_t void_id) {
   const std::vector<uint8_t> bytes = read_file("read_mask", path);
   constexpr std::array<uint8_t, 8> kPng{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
   check<FileError>(bytes.size() >= 8 && std::memcmp(bytes.data(), kPng.data(), 8) == 0,
@@ -115,12 +114,18 @@ Mask read_mask(const std::filesystem::path& path) {
   for (int value = 0; value < 256; ++value) id[std::size_t(value)] = uint8_t(value);
   const bool white_only = ids == 1 && count[std::size_t(png.white)] > 0;
   if (white_only)
-    id[std::size_t(png.white)] = 1;
+    id[std::size_t(png.white)] = white_alone;
   else
-    id[255] = 0;
+    id[255] = void_id;
   for (uint8_t& value : png.values) value = id[value];
   return {png.width, png.height, std::move(png.values), std::move(png.palette)};
 }
+
+}  // namespace
+
+Mask read_mask(const std::filesystem::path& path) { return read(path, 1, 0); }
+
+Mask read_mask_keeping_white(const std::filesystem::path& path) { return read(path, 255, 255); }
 
 void write_mask(const std::filesystem::path& path, const Mask& mask) {
   std::vector<uint8_t> palette = davis_palette();

@@ -210,7 +210,8 @@ PngSamples decode_png_samples(const std::vector<uint8_t>& bytes,
                    "found ",
                    reader.depth, "-bit ", rgb ? "RGB" : "grey",
                    "; save it with a palette (index 0 = background) or as 8-bit grey");
-  PngSamples samples{int(reader.width), int(reader.height), (1 << reader.depth) - 1, {}, {}};
+  const int white = palette ? 255 : (1 << reader.depth) - 1;
+  PngSamples samples{int(reader.width), int(reader.height), white, {}, {}};
   png_colorp colors = nullptr;
   int count = 0;
   if (palette) png_get_PLTE(reader.png, reader.info, &colors, &count);

@@ -24,7 +24,7 @@ PngColors decode_png_rgba(const std::vector<uint8_t>& bytes, const std::filesyst
 // The numbers as the file stores them, one byte per pixel: palette indices or grey values.
 struct PngSamples {
   int width = 0, height = 0;
-  int white = 255;               // the largest value that the bit depth can hold: 1, 3, 15 or 255
+  int white = 255;               // grey: the largest value of the bit depth: 1, 3, 15 or 255
   std::vector<uint8_t> values;   // [height, width]
   std::vector<uint8_t> palette;  // RGB triples; empty for a grey PNG
 };

@@ -1,0 +1,178 @@
+// Sequences are scored side by side; what is printed and written has the official names and order.
+#include "apps/evaluate.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "apps/score.h"
+#include "data/file.h"
+#include "data/metrics.h"
+#include "data/truth.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+namespace {
+
+using namespace munet;
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string results, dataset, set, resolution = "480p", out;
+  int jobs = 0;
+  bool per_frame = false;
+};
+
+constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n";
+
+[[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...) {
+  char line[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  return line;
+}
+
+struct Row {
+  std::string name;  // SEQUENCE_ID
+  Statistics j, f;
+};
+
+// The mean over objects, each counting the same.
+Row mean_row(const std::vector<Row>& rows) {
+  Row mean{};
+  for (const Row& row : rows)
+    for (const auto& [to, from] : {std::pair(&mean.j, &row.j), std::pair(&mean.f, &row.f)}) {
+      to->mean += from->mean / double(rows.size());
+      to->recall += from->recall / double(rows.size());
+      to->decay += from->decay / double(rows.size());
+    }
+  return mean;
+}
+
+std::string global_csv(const Row& mean) {
+  return kGlobalHeader + text("%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f\n",
+                              (mean.j.mean + mean.f.mean) / 2, mean.j.mean, mean.j.recall,
+                              mean.j.decay, mean.f.mean, mean.f.recall, mean.f.decay);
+}
+
+std::string per_sequence_csv(const std::vector<Row>& rows) {
+  std::string csv = "Sequence,J-Mean,F-Mean\n";
+  for (const Row& row : rows) csv += row.name + text(",%.3f,%.3f\n", row.j.mean, row.f.mean);
+  return csv;
+}
+
+std::string per_frame_csv(const std::vector<SequenceScores>& scores) {
+  std::string csv = "Sequence,Frame,J,F\n";
+  for (const SequenceScores& sequence : scores)
+    for (const ObjectScores& object : sequence.objects)
+      for (std::size_t i = 0; i < object.frames.size(); ++i)
+        csv += str(sequence.name, "_", object.id, ",", object.frames[i]) +
+               text(",%.9f,%.9f\n", object.j[i], object.f[i]);
+  return csv;
+}
+
+void print_tables(const Truth& truth, const std::vector<Row>& rows, const Row& mean,
+                  std::size_t masks) {
+  const char* rule = truth.rule == ScoreRule::davis2016   ? "DAVIS 2016, one object per sequence"
+                     : truth.rule == ScoreRule::davis2017 ? "DAVIS 2017 semi-supervised"
+                                                          : "each object after its first mask";
+  std::printf("%s (%s): %zu sequences, %zu objects, %zu masks scored\n\n", truth.set.c_str(), rule,
+              truth.sequences.size(), rows.size(), masks);
+  std::size_t width = 8;
+  for (const Row& row : rows) width = std::max(width, row.name.size());
+  std::printf("%-*s  J-Mean  F-Mean\n", int(width), "Sequence");
+  for (const Row& row : rows)
+    std::printf("%-*s  %6.4f  %6.4f\n", int(width), row.name.c_str(), row.j.mean, row.f.mean);
+  std::printf("\nJ&F-Mean  J-Mean  J-Recall  J-Decay  F-Mean  F-Recall  F-Decay\n");
+  std::printf("%8.4f  %6.4f  %8.4f  %7.4f  %6.4f  %8.4f  %7.4f\n", (mean.j.mean + mean.f.mean) / 2,
+              mean.j.mean, mean.j.recall, mean.j.decay, mean.f.mean, mean.f.recall, mean.f.decay);
+}
+
+// Longest first, so that none is left to one thread at the end.
+std::vector<SequenceScores> score_all(const Truth& truth, const fs::path& results) {
+  std::vector<std::size_t> order(truth.sequences.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return truth.sequences[a].masks.size() > truth.sequences[b].masks.size();
+  });
+  std::vector<SequenceScores> scores(order.size());
+  parallel_for(int64_t(order.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::size_t at = order[std::size_t(i)];
+      scores[at] = score(truth.rule, truth.sequences[at], results);
+    }
+  });
+  return scores;
+}
+
+void write_csv(const fs::path& folder, const std::string& kind, const std::string& set,
+               const std::string& csv) {
+  const fs::path path = folder / (kind + "_results-" + set + ".csv");
+  write_file("evaluate", path, {csv.begin(), csv.end()});
+  std::printf("%s\n", path.c_str());
+}
+
+void evaluate(const Options& options) {
+  if (options.jobs > 0) set_num_threads(options.jobs);
+  const Truth truth = find_truth(options.dataset, options.set, options.resolution);
+  need_results(truth, options.results);
+  const std::vector<SequenceScores> scores = score_all(truth, options.results);
+
+  std::vector<Row> rows;
+  std::size_t masks = 0;
+  for (const SequenceScores& sequence : scores) {
+    for (const std::string& warning : sequence.warnings)
+      std::fprintf(stderr, "munet: warning: %s\n", warning.c_str());
+    for (const ObjectScores& object : sequence.objects) {
+      rows.push_back(
+          {str(sequence.name, "_", object.id), statistics(object.j), statistics(object.f)});
+      masks += object.j.size();
+    }
+  }
+  const Row mean = mean_row(rows);
+  print_tables(truth, rows, mean, masks);
+
+  const fs::path out = options.out.empty() ? options.results : options.out;
+  std::error_code error;
+  fs::create_directories(out, error);
+  check<FileError>(!error, "evaluate: cannot make the folder ", out.string(), ": ",
+                   error.message());
+  std::printf("\n");
+  write_csv(out, "global", truth.set, global_csv(mean));
+  write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
+  if (options.per_frame) write_csv(out, "per-frame", truth.set, per_frame_csv(scores));
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "evaluate", "Scores masks against the truth: J and F as DAVIS's official code");
+  command
+      ->add_option("RESULTS", options->results,
+                   "Folder of masks: SEQUENCE/NAME.png, or NAME.png for a tree of one folder")
+      ->required();
+  command
+      ->add_option("--dataset", options->dataset,
+                   "DAVIS's tree; or folders SEQUENCE of true masks, in Annotations or not; or one "
+                   "such folder")
+      ->required();
+  command->add_option("--set", options->set,
+                      "DAVIS: list of sequences, val or 2016/val; 2016 means one object per "
+                      "sequence (default: val)");
+  command->add_option("--resolution", options->resolution, "DAVIS: folder of Annotations")
+      ->capture_default_str();
+  command->add_option("-o,--out", options->out, "Folder for the CSV files (default: RESULTS)");
+  command->add_flag("--per-frame", options->per_frame, "Also write J and F of every frame");
+  command->add_option("-j,--jobs", options->jobs, "Sequences at a time (default: all cores)")
+      ->check(CLI::Range(1, 256));
+  command->callback([options] { evaluate(*options); });
+}

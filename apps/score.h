@@ -1,0 +1,33 @@
+// The scores of one sequence: its results beside the truth, frame by frame.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/truth.h"
+
+// One object; frames, j and f belong together.
+struct ObjectScores {
+  int id;
+  std::vector<std::string> frames;  // stems of their files
+  std::vector<double> j, f;
+};
+
+struct SequenceScores {
+  std::string name;
+  std::vector<ObjectScores> objects;  // ascending ids
+  std::vector<std::string> warnings;  // what was left out, or counted only because DAVIS does
+};
+
+// FileError unless the results of every sequence are there: the first file that is missing, how
+// many are, and what to do.
+void need_results(const munet::Truth& truth, const std::filesystem::path& results);
+
+// Reads RESULTS/FOLDER/STEM.png for every mask that the rule scores; two masks at a time are in
+// memory. In the truth 255 is void and counts as background, unless it is the only id of the first
+// mask with any: then it is the object. In results it is the object where there is just one.
+// FileError if a file is missing or damaged, of another size than the truth, black and white where
+// there are several objects, or if no id of the results occurs in the truth.
+SequenceScores score(munet::ScoreRule rule, const munet::TruthSequence& sequence,
+                     const std::filesystem::path& results);
