@@ -123,6 +123,11 @@ void evaluate(const Options& options) {
   if (options.jobs > 0) set_num_threads(options.jobs);
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
   need_results(truth, options.results);
+  const fs::path out = options.out.empty() ? options.results : options.out;
+  std::error_code error;
+  fs::create_directories(out, error);
+  check<FileError>(!error, "evaluate: cannot make the folder ", out.string(), ": ",
+                   error.message());
   const std::vector<SequenceScores> scores = score_all(truth, options.results);
 
   std::vector<Row> rows;
@@ -138,12 +143,6 @@ void evaluate(const Options& options) {
   }
   const Row mean = mean_row(rows);
   print_tables(truth, rows, mean, masks);
-
-  const fs::path out = options.out.empty() ? options.results : options.out;
-  std::error_code error;
-  fs::create_directories(out, error);
-  check<FileError>(!error, "evaluate: cannot make the folder ", out.string(), ": ",
-                   error.message());
   std::printf("\n");
   write_csv(out, "global", truth.set, global_csv(mean));
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "apps/bench.h"
+#include "apps/evaluate.h"
 #include "apps/frame.h"
 #include "apps/info.h"
 #include "apps/interrupt.h"
@@ -23,11 +24,13 @@ int main(int argc, char** argv) {
   add_frame(app);
   add_mask(app);
   add_overlay(app);
+  add_evaluate(app);
   add_info(app);
   add_bench(app);
   try {
     app.parse(argc, argv);
-    munet::check(!app.get_subcommands().empty(), "expected a subcommand: segment, info or bench");
+    munet::check(!app.get_subcommands().empty(),
+                 "expected a subcommand: segment, frame, mask, overlay, evaluate, info or bench");
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);

@@ -34,6 +34,15 @@ std::string what_is_in(const fs::path& folder) {
                              : names[0] + " ... " + names.back();
 }
 
+// What colours mean may change from one painted file to the next.
+Mask read_ids(const fs::path& path) {
+  Mask mask = read_mask_keeping_white(path);
+  check<FileError>(!mask.painted, "evaluate: ", path.string(),
+                   ": expected ids, in a palette or grey PNG; found colours; save masks with a "
+                   "palette (index 0 = background)");
+  return mask;
+}
+
 class Scorer {
  public:
   Scorer(ScoreRule rule, const TruthSequence& sequence, const fs::path& results)
@@ -62,7 +71,7 @@ class Scorer {
  private:
   // 255 is void or the object; the first mask with any id tells.
   Mask truth(std::size_t t) {
-    Mask mask = read_mask_keeping_white(sequence_.masks[t]);
+    Mask mask = read_ids(sequence_.masks[t]);
     if (!told_ && std::any_of(mask.ids.begin(), mask.ids.end(), [](uint8_t id) { return id; })) {
       told_ = true;
       white_ = ids_in(mask) == std::vector{255};
@@ -80,7 +89,7 @@ class Scorer {
     check<FileError>(fs::exists(path), "evaluate: expected the mask ", path.string(),
                      "; there is no such file; segment every annotated frame of ", sequence_.name,
                      " and name its mask like the truth's");
-    Mask mask = read_mask_keeping_white(path);
+    Mask mask = read_ids(path);
     check<FileError>(mask.width == wanted.width && mask.height == wanted.height,
                      "evaluate: ", path.string(), ": expected ", wanted.width, "x", wanted.height,
                      ", the size of ", sequence_.masks[t].string(), "; it is ", mask.width, "x",

@@ -41,8 +41,8 @@ Region dilate(const Region& region, int radius);
 // Over the frames of one object. recall: the share of values above 0.5. decay: the mean of the
 // first quarter less that of the last; frame i (from 0) is the border between quarters q and q + 1
 // if it is q (n - 1) / 4 rounded half up, and counts in both. The official code keeps these borders
-// in a byte, so its decay is another beyond 256 frames; this one is right. ShapeError if there are
-// none.
+// in a byte, so its decay is another (or none) from 256 frames on; this one is right. ShapeError if
+// there are none.
 struct Statistics {
   double mean, recall, decay;
 };

@@ -41,6 +41,7 @@ TEST_CASE("mask: which numbers of which file are which ids", "[mask]") {
   for (const Row& row : std::vector<Row>{
            {"indices", 8, indexed, {0, 1, 2, 3, 2, 1}, {0, 1, 2, 3, 2, 1}},
            {"packed indices", 2, indexed, {0, 1, 2, 3, 2, 1}, {0, 1, 2, 3, 2, 1}},
+           {"packed indices, the largest alone", 2, indexed, {0, 3, 3, 0}, {0, 3, 3, 0}},
            {"indices with void", 8, indexed, {0, 1, 255, 3, 2, 1}, {0, 1, 0, 3, 2, 1}},
            {"grey ids with holes", 8, grey, {0, 1, 7, 254, 7, 0}, {0, 1, 7, 254, 7, 0}},
            {"grey ids with void", 8, grey, {0, 3, 255, 3, 255, 0}, {0, 3, 0, 3, 0, 0}},
@@ -65,6 +66,19 @@ TEST_CASE("mask: which numbers of which file are which ids", "[mask]") {
     CHECK(mask.width == int(row.ids.size()) / 2);
     CHECK(mask.palette.size() == (row.color == indexed ? 12u : 0u));
   }
+}
+
+TEST_CASE("mask: white and void stay 255 where asked", "[mask]") {
+  const TemporaryFolder folder;
+  using Ids = std::vector<uint8_t>;
+  const int grey = PNG_COLOR_TYPE_GRAY;
+  const auto ids = [&](const std::vector<uint16_t>& samples, int depth) {
+    return read_mask_keeping_white(make_mask(folder / "m.png", samples, depth, grey)).ids;
+  };
+  CHECK(ids({0, 255, 255, 0}, 8) == Ids{0, 255, 255, 0});
+  CHECK(ids({0, 255, 3, 0}, 8) == Ids{0, 255, 3, 0});
+  CHECK(ids({0, 1, 1, 0}, 1) == Ids{0, 255, 255, 0});
+  CHECK(ids({0, 3, 1, 0}, 2) == Ids{0, 3, 1, 0});
 }
 
 TEST_CASE("mask: what is refused, and the way out", "[mask]") {
