@@ -29,17 +29,18 @@ run() {
     diff "$folder/$(basename "$exe").txt" "$work/output" || { echo "README: $(basename "$exe") prints something else"; exit 1; }
   done
 
-  # Shell blocks find the program, two frames and a first mask.
+  # Shell blocks find the program, two frames, a first mask and, as if it did not move, true masks.
   awk '/^<!-- run -->$/ { marked = 1; next }
        /^```sh$/ && marked { on = 1; next }
        /^```$/ { on = marked = 0 }
        on' "$readme" >"$work/blocks.sh"
   [[ -s $work/blocks.sh ]] || { echo "README: no shell block is marked as runnable"; exit 1; }
-  mkdir "$work/bin" "$work/frames"
+  mkdir "$work/bin" "$work/frames" "$work/truth"
   ln -s "$program" "$work/bin/munet"
   cp apps/demo/first.png "$work"
   for i in 00000 00001; do
     { printf 'P6\n854 480\n255\n'; head -c $((854 * 480 * 3)) /dev/zero | tr '\0' 'Z'; } >"$work/frames/$i.ppm"
+    cp apps/demo/first.png "$work/truth/$i.png"
   done
   (cd "$work" && PATH=$work/bin:$PATH bash -euo pipefail blocks.sh)
 
