@@ -29,8 +29,12 @@ int main(int argc, char** argv) {
   add_bench(app);
   try {
     app.parse(argc, argv);
-    munet::check(!app.get_subcommands().empty(),
-                 "expected a subcommand: segment, frame, mask, overlay, evaluate, info or bench");
+    munet::check(
+        !app.get_subcommands().empty(),
+        "expected a subcommand: segment, frame, mask, overlay, evaluate, info or bench; to "
+        "begin: "
+        "munet frame VIDEO -o f.png, munet mask f.png --box X,Y,WIDTH,HEIGHT -o m.png, "
+        "munet segment VIDEO --mask m.png -o masks --overlay film.mp4");
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);

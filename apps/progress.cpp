@@ -20,7 +20,8 @@ double seconds_between(std::chrono::steady_clock::time_point a,
 
 }  // namespace
 
-Progress::Progress(int64_t total) : total_(total), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(int64_t total, int64_t done)
+    : total_(total), done_(done), before_(done), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   if (open_line_) std::fputc('\n', stderr);
@@ -34,7 +35,7 @@ void Progress::finished(const std::string& name) {
   last_ = now;
   ++done_;
   // Weight 1/n up to ten frames, 1/10 from there on.
-  pace_ += (took - pace_) / double(std::min<int64_t>(done_, 10));
+  pace_ += (took - pace_) / double(std::min<int64_t>(done_ - before_, 10));
   const std::string total = total_ < done_ ? "?" : std::to_string(total_);
   const std::string left = total_ < done_ ? "?" : format_seconds(pace_ * double(total_ - done_));
   if (terminal_) {
@@ -45,7 +46,8 @@ void Progress::finished(const std::string& name) {
                  total.c_str(), name.c_str(), pace_, left.c_str());
     std::fflush(stderr);
     open_line_ = true;
-  } else if (done_ == 1 || done_ == total_ || seconds_between(shown_, now) >= kLineEvery) {
+  } else if (done_ == before_ + 1 || done_ == total_ ||
+             seconds_between(shown_, now) >= kLineEvery) {
     std::fprintf(stderr, "frame %lld of %s (%s)  %.2f s/frame  %s left\n", (long long)done_,
                  total.c_str(), name.c_str(), pace_, left.c_str());
     shown_ = now;

@@ -8,8 +8,8 @@
 
 class Progress {
  public:
-  explicit Progress(int64_t total);  // 0: unknown
-  ~Progress();                       // leaves the cursor on a line of its own
+  explicit Progress(int64_t total, int64_t done = 0);  // total 0: unknown; done: before the start
+  ~Progress();                                         // leaves the cursor on a line of its own
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -19,7 +19,7 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
-  int64_t total_, done_ = 0;
+  int64_t total_, done_, before_;
   double pace_ = 0;  // seconds per frame, exponential average
   bool terminal_, open_line_ = false;
   Clock::time_point start_ = Clock::now(), last_ = start_, shown_;

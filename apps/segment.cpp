@@ -30,7 +30,7 @@ int parse_size(const std::string& text) {
 
 void add_input_options(CLI::App& command, Options& options) {
   command
-      .add_option("FOLDER", options.input,
+      .add_option("INPUT", options.input,
                   "A video, or a folder of frames (JPEG, PNG, BMP, PNM or TGA, natural order)")
       ->required();
   command.add_option("--mask", options.mask, "Mask of the first frame: palette or grey PNG of ids")
@@ -58,6 +58,7 @@ void add_output_options(CLI::App& command, Options& options) {
   command.add_option("--rle", options.out.rle, "JSON of COCO's run-length encoded masks");
   command.add_option("--summary", options.summary, "JSON of speed, memory, settings and weights");
   command.add_flag("--force", options.force, "Replace what is there already");
+  command.add_flag("--resume", options.resume, "Go on where an interrupted run stopped");
   command.add_flag("--estimate", options.estimate,
                    "Try the first frames, print time and memory, and write nothing");
 }

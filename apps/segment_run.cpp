@@ -80,6 +80,9 @@ double peak_bytes() {
 SegmentRun::SegmentRun(const SegmentOptions& options)
     : options_(options), wanted_(parse_ids(options.objects)) {
   if (options.threads != 0) set_num_threads(options.threads);
+  fs::path out = fs::path(options.out.masks).lexically_normal();
+  if (!out.has_filename()) out = out.parent_path();  // out/ is out
+  state_file_ = out.string() + ".resume";
 }
 
 // The masks for later frames. FileError if one belongs to no frame: it would be left out without a
@@ -103,8 +106,10 @@ void SegmentRun::operator()() {
     follow(nullptr);
     return print_estimate();
   }
-  Outputs outputs(options_.out, {options_.input, options_.masks}, options_.force,
+  if (options_.resume) load_state();
+  Outputs outputs(options_.out, {options_.input, options_.masks}, options_.force || options_.resume,
                   source_->frames_per_second);
+  if (!options_.resume) fs::remove(state_file_);
   try {
     follow(&outputs);
   } catch (...) {
@@ -115,6 +120,7 @@ void SegmentRun::operator()() {
     throw;
   }
   outputs.finish();
+  fs::remove(state_file_);
   report();
   if (!options_.summary.empty()) write_summary();
 }
@@ -123,34 +129,60 @@ void SegmentRun::operator()() {
 void SegmentRun::follow(Outputs* outputs) {
   const bool pictures = outputs && outputs->needs_pictures();
   catch_interrupts();
-  Progress progress(source_->count);
+  Progress progress(source_->count, resumed_);
   std::optional<Behind<Finished>> writer;
   if (outputs)
     writer.emplace(kBehind, [&, outputs](Finished finished) {
       outputs->write(finished);
+      if (finished.on_disk) return;
       const SourceFrame& frame = finished.frame;
       progress.finished(source_->video ? frame.name : fs::path(frame.label).filename().string());
     });
-  Ahead<SourceFrame> reader(kAhead, [this]() -> std::optional<SourceFrame> {
+  int64_t read = 0;
+  Ahead<SourceFrame> reader(kAhead, [this, pictures, read]() mutable -> std::optional<SourceFrame> {
     SourceFrame frame;
-    if (!source_->next(frame)) return std::nullopt;
+    if (!source_->next(frame, pictures || read++ >= resumed_)) return std::nullopt;
     return frame;
   });
-  while (std::optional<SourceFrame> frame = reader.next()) {
-    stop_if_interrupted();
-    Finished finished =
-        frame->damage.empty() ? step(std::move(*frame)) : keep_last(std::move(*frame));
-    last_.mask = finished.mask;
-    last_.soft = finished.soft;
-    if (!pictures) finished.frame.image = {};
-    if (writer) writer->push(std::move(finished));
-    ++frames_;
-    if (!outputs && frames_ == kEstimateFrames) break;
+  try {
+    while (std::optional<SourceFrame> frame = reader.next()) {
+      stop_if_interrupted();
+      Finished finished = process(std::move(*frame));
+      if (!pictures) finished.frame.image = {};
+      if (writer) writer->push(std::move(finished));
+      ++frames_;
+      if (!outputs && frames_ == kEstimateFrames) break;
+    }
+  } catch (const Interrupted&) {
+    if (!writer) throw;
+    writer->finish();
+    if (frames_ > resumed_) save_state();
+    throw;
   }
   check<FileError>(frames_ > 0, "segment: expected at least one frame in ", options_.input,
                    "; found none");
   if (writer) writer->finish();
   seconds_ = progress.seconds();
+}
+
+Finished SegmentRun::process(SourceFrame frame) {
+  if (frames_ < resumed_) return from_disk(std::move(frame));
+  return frame.damage.empty() ? step(std::move(frame)) : keep_last(std::move(frame));
+}
+
+Finished SegmentRun::from_disk(SourceFrame frame) const {
+  Finished finished;
+  if (!options_.out.overlay.empty() || !options_.out.cutout.empty() || !options_.out.rle.empty())
+    finished.mask = read_mask(fs::path(options_.out.masks) / (frame.name + ".png"));
+  finished.frame = std::move(frame);
+  finished.on_disk = true;
+  return finished;
+}
+
+void SegmentRun::add_soft_masks(Finished& finished) const {
+  if (options_.out.soft.empty()) return;
+  for (const int id : segmenter_->objects())
+    finished.soft.emplace_back(id, grey_bytes(segmenter_->probability(id), options_.out.soft_bits));
 }
 
 Mask SegmentRun::read_given(const std::string& path, const SourceFrame& frame) {
@@ -198,10 +230,7 @@ Finished SegmentRun::step(SourceFrame frame) {
   Finished finished;
   // The first mask goes out as it came.
   finished.mask = first ? std::move(*given) : Mask{width_, height_, segmenter_->labels(), palette_};
-  if (!options_.out.soft.empty())
-    for (const int id : segmenter_->objects())
-      finished.soft.emplace_back(id,
-                                 grey_bytes(segmenter_->probability(id), options_.out.soft_bits));
+  add_soft_masks(finished);
   network_seconds_ += now() - start;
   finished.frame = std::move(frame);
   return finished;
@@ -220,10 +249,61 @@ Finished SegmentRun::keep_last(SourceFrame frame) {
                frame.label.c_str(), frame.damage.c_str());
   ++damaged_;
   Finished finished;
-  finished.mask = last_.mask;
-  finished.soft = last_.soft;
+  finished.mask = Mask{width_, height_, segmenter_->labels(), palette_};
+  add_soft_masks(finished);
   finished.frame = std::move(frame);
   return finished;
+}
+
+// What has to be the same when a run goes on.
+std::string SegmentRun::settings() const {
+  const SegmenterOptions& network = options_.network;
+  const auto whole = [](const std::string& path) {
+    std::error_code unknown;
+    return path.empty() ? path : fs::weakly_canonical(path, unknown).string();
+  };
+  const nlohmann::ordered_json settings = {
+      {"input", whole(options_.input)},   {"--mask", whole(options_.mask)},
+      {"--masks", whole(options_.masks)}, {"--range", options_.range},
+      {"--objects", options_.objects},    {"--soft", whole(options_.out.soft)},
+      {"--size", network.shorter_side},   {"--memory-budget", network.memory_budget},
+      {"--memory", network.memory},       {"--every", network.every},
+      {"--top-k", network.top_k},         {"--weights", sha256(read_file("segment", weights_))}};
+  return settings.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void SegmentRun::save_state() const {
+  const nlohmann::ordered_json note = {{"settings", nlohmann::ordered_json::parse(settings())},
+                                       {"frames", frames_},
+                                       {"damaged", damaged_},
+                                       {"size", {width_, height_}},
+                                       {"palette", palette_}};
+  segmenter_->save(state_file_, note.dump());
+  std::fprintf(stderr,
+               "munet: note: %lld frames are done; the same command with --resume goes on\n",
+               static_cast<long long>(frames_));
+}
+
+void SegmentRun::load_state() {
+  check<FileError>(
+      fs::exists(state_file_), "--resume: expected ", state_file_,
+      ", which an interrupted run leaves behind; there is no such file (--force starts "
+      "from the beginning)");
+  weights_ = find_weights(options_.weights);
+  segmenter_ = std::make_unique<Segmenter>(weights_, options_.network);
+  const nlohmann::json note = nlohmann::json::parse(segmenter_->load(state_file_), nullptr, false);
+  check<FileError>(note.is_object() && note.contains("palette"), "--resume: expected ", state_file_,
+                   " from an interrupted run; found something else");
+  const nlohmann::json before = note["settings"], now = nlohmann::json::parse(settings());
+  for (const auto& [name, value] : now.items())
+    check<FileError>(before.value(name, nlohmann::json()) == value, "--resume: expected the same ",
+                     name, " as in the interrupted run, ", before.value(name, nlohmann::json()),
+                     "; given ", value);
+  resumed_ = note["frames"];
+  damaged_ = note["damaged"];
+  width_ = note["size"][0];
+  height_ = note["size"][1];
+  palette_ = note["palette"].get<std::vector<uint8_t>>();
 }
 
 void SegmentRun::print_estimate() const {
@@ -252,7 +332,7 @@ void SegmentRun::report() const {
                  static_cast<long long>(damaged_));
   std::printf("%lld masks in %s, %zu objects, %.2f s/frame, peak memory %s\n",
               static_cast<long long>(frames_), options_.out.masks.c_str(),
-              segmenter_->objects().size(), seconds_ / double(frames_),
+              segmenter_->objects().size(), seconds_ / double(new_frames()),
               format_bytes(peak_bytes()).c_str());
 }
 
@@ -271,8 +351,8 @@ void SegmentRun::write_summary() const {
       {"size", {width_, height_}},
       {"seconds", seconds_},
       {"network_seconds", network_seconds_},
-      {"frames_per_second", double(frames_) / seconds_},
-      {"frames_per_second_without_io", double(frames_) / network_seconds_},
+      {"frames_per_second", double(new_frames()) / seconds_},
+      {"frames_per_second_without_io", double(new_frames()) / network_seconds_},
       {"peak_memory_bytes", int64_t(peak_bytes())},
       {"memory", {{"bytes", memory.bytes}, {"budget", memory.budget}, {"objects", bank}}},
       {"settings",

@@ -89,4 +89,33 @@ void MemoryBank::erase(std::vector<Entry>& entries, std::size_t i) {
   entries.erase(entries.begin() + std::ptrdiff_t(i));
 }
 
+// "bank.ID.N.key", ".value" and ".entry": frame, permanent, positions, key and value dimension.
+void MemoryBank::save(std::map<std::string, Tensor>& tensors) const {
+  for (const auto& [id, entries] : objects_)
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const Entry& e = entries[i];
+      const std::string name = str("bank.", id, ".", i, ".");
+      tensors[name + "key"] = e.slot.key;
+      tensors[name + "value"] = e.slot.value;
+      tensors[name + "entry"] = Tensor::from<int64_t>(
+          {e.frame, e.permanent, e.slot.positions, e.slot.key_dim, e.slot.value_dim}, {5});
+    }
+}
+
+void MemoryBank::load(const std::map<std::string, Tensor>& tensors) {
+  for (int id = 1; id < 255; ++id)
+    for (int i = 0; tensors.count(str("bank.", id, ".", i, ".entry")); ++i) {
+      const std::string name = str("bank.", id, ".", i, ".");
+      const std::vector<int64_t> entry = tensors.at(name + "entry").to_vector<int64_t>();
+      const auto key = tensors.find(name + "key"), value = tensors.find(name + "value");
+      check(entry.size() == 5 && key != tensors.end() && value != tensors.end(),
+            "memory: expected ", name, "key, value and entry of 5; found less");
+      MemorySlot slot{key->second, value->second, entry[2], entry[3], entry[4]};
+      check(slot.bytes() == packed_memory_bytes(slot.positions, slot.key_dim, slot.value_dim),
+            "memory: ", name, "key and value have the wrong size");
+      bytes_ += std::size_t(slot.bytes());
+      objects_[id].push_back({entry[0], entry[1] != 0, std::move(slot)});
+    }
+}
+
 }  // namespace munet

@@ -41,6 +41,11 @@ class MemoryBank {
   std::size_t bytes(int id) const;
   std::size_t bytes() const { return bytes_; }
 
+  // All that is remembered as named tensors, and back into an empty bank. Error if a tensor is
+  // missing.
+  void save(std::map<std::string, Tensor>& tensors) const;
+  void load(const std::map<std::string, Tensor>& tensors);
+
  private:
   struct Entry {
     int64_t frame;

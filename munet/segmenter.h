@@ -76,6 +76,12 @@ class Segmenter {
   std::int64_t frames() const;       // pushed since the start or reset()
   MemoryReport memory() const;
 
+  // Everything but the model and the options, with a note of the caller's: a segmenter of the same
+  // checkpoint and options that loads the file goes on exactly as this one would. load() returns
+  // the note. FileError (path, reason) if it cannot be written or read, or is not such a file.
+  void save(const std::string& path, const std::string& note = "") const;
+  std::string load(const std::string& path);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

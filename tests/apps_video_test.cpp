@@ -1,7 +1,9 @@
 // The program on videos, and everything that it writes besides masks.
 #include <sys/resource.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "data/overlay.h"
 #include "data/rle.h"
@@ -173,6 +175,75 @@ TEST_CASE("segment: nothing is replaced unless asked to", "[apps][video]") {
   CHECK(movie.segment({"--force", "--overlay", overlay.string()}).status == 0);
   CHECK(files_in(movie.out).size() == 5);
   CHECK(decode(overlay).size() == 4);
+}
+
+TEST_CASE("segment: interrupted and resumed, it is as if nothing had happened", "[apps][video]") {
+  const Movie movie(14);
+  if (!movie.made()) return;
+  Mask later = Video::disc(1);
+  for (std::size_t i = 0; i < 160 * 8; ++i) later.ids[i] = 9;
+  fs::create_directory(movie.folder / "later");
+  write_mask(movie.folder / "later/00001.png", later);
+  const auto arguments = [&](const std::string& name, const std::vector<std::string>& more = {}) {
+    const auto at = [&](const std::string& file) {
+      return (movie.folder / (name + file)).string();
+    };
+    std::vector<std::string> all = {"segment",   movie.path.string(),
+                                    "--mask",    movie.mask.string(),
+                                    "-o",        at("/"),
+                                    "--every",   "2",
+                                    "--masks",   (movie.folder / "later").string(),
+                                    "--rle",     at(".json"),
+                                    "--overlay", at(".mp4"),
+                                    "--soft",    at("-soft")};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  REQUIRE(munet_program(arguments("whole")).status == 0);
+  CHECK_FALSE(fs::exists(movie.folder / "whole.resume"));
+  const fs::path state = movie.folder / "part.resume";
+  check_error(munet_program(arguments("part", {"--resume"})),
+              "--resume: expected " + state.string() + ", which an interrupted run leaves behind");
+
+  int stopped = 0;
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::size_t before = files_in(movie.folder / "part").size();
+    const Child child(arguments(
+        "part", stopped ? std::vector<std::string>{"--resume"} : std::vector<std::string>{}));
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (files_in(movie.folder / "part").size() < before + 3 &&
+           std::chrono::steady_clock::now() < limit)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    child.signal(signal);
+    const Result result = child.wait();
+    INFO(result.err);
+    REQUIRE(result.status == 128 + signal);
+    const std::size_t done = files_in(movie.folder / "part").size();
+    CHECK(result.err.find("munet: note: " + std::to_string(done) +
+                          " frames are done; the same command with --resume goes on\n") !=
+          std::string::npos);
+    CHECK(done > before);
+    CHECK(decode(movie.folder / "part.mp4").size() == done);
+    CHECK(nlohmann::json::parse(slurp(movie.folder / "part.json"))["frames"].size() == done);
+    ++stopped;
+  }
+  check_error(munet_program(arguments("part", {"--resume", "--size", "raw"})),
+              "--resume: expected the same --size as in the interrupted run, 480; given 0");
+  const Result result = munet_program(arguments("part", {"--resume"}));
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK_FALSE(fs::exists(state));
+  REQUIRE(files_in(movie.folder / "part").size() == 14);
+  for (const std::string& name : files_in(movie.folder / "whole"))
+    for (const std::string folder : {"", "-soft/1", "-soft/9"}) {
+      INFO(folder << " " << name);
+      const fs::path whole = movie.folder / ("whole" + folder) / name;
+      if (folder == "-soft/9" && name == "00000.png") continue;  // comes in later
+      CHECK(slurp(whole) == slurp(movie.folder / ("part" + folder) / name));
+      CHECK(slurp(whole).size() > 0);
+    }
+  CHECK(slurp(movie.folder / "whole.json") == slurp(movie.folder / "part.json"));
+  CHECK(decode(movie.folder / "part.mp4").size() == 14);
 }
 
 TEST_CASE("segment: an estimate writes nothing", "[apps][video]") {
