@@ -3,6 +3,8 @@
 #include "apps/score.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <set>
 
 #include "data/mask.h"
@@ -34,13 +36,36 @@ std::string what_is_in(const fs::path& folder) {
                              : names[0] + " ... " + names.back();
 }
 
-// What colours mean may change from one painted file to the next.
-Mask read_ids(const fs::path& path) {
-  Mask mask = read_mask_keeping_white(path);
-  check<FileError>(!mask.painted, "evaluate: ", path.string(),
+struct Labels {
+  Mask mask;
+  std::set<int> ids;  // in use, without 0
+
+  // new_id(id): what each of them becomes; 0 is background.
+  void renumber(const std::function<int(int)>& new_id) {
+    std::array<uint8_t, 256> table{};
+    std::set<int> renumbered;
+    bool same = true;
+    for (const int id : ids) {
+      const int becomes = new_id(id);
+      table[std::size_t(id)] = uint8_t(becomes);
+      if (becomes != 0) renumbered.insert(becomes);
+      same = same && becomes == id;
+    }
+    if (same) return;
+    ids = std::move(renumbered);
+    for (uint8_t& id : mask.ids) id = table[id];
+  }
+};
+
+// FileError for colours, too: what they mean may change from one painted file to the next.
+Labels read_labels(const fs::path& path) {
+  Labels labels{read_mask_keeping_white(path), {}};
+  check<FileError>(!labels.mask.painted, "evaluate: ", path.string(),
                    ": expected ids, in a palette or grey PNG; found colours; save masks with a "
                    "palette (index 0 = background)");
-  return mask;
+  const std::vector<int> ids = ids_in(labels.mask);
+  labels.ids.insert(ids.begin(), ids.end());
+  return labels;
 }
 
 class Scorer {
@@ -55,14 +80,14 @@ class Scorer {
     check<FileError>(last > 1, "evaluate: expected ", rule_ == ScoreRule::generic ? 2 : 3,
                      " annotated frames or more of ", sequence_.name, "; found ", n, " in ",
                      sequence_.masks[0].parent_path().string());
-    add_objects(truth(0));
+    add_objects(truth(0).ids);
     check<FileError>(rule_ == ScoreRule::generic || !objects_.empty(),
                      "evaluate: ", sequence_.masks[0].string(),
                      ": expected at least one object in the first mask; found only background");
     for (std::size_t t = 1; t < last; ++t) {
-      const Mask wanted = truth(t);
-      if (!objects_.empty()) score(t, wanted, result(t, wanted));
-      add_objects(wanted);
+      const Labels wanted = truth(t);
+      if (!objects_.empty()) score(t, wanted.mask, result(t, wanted.mask));
+      add_objects(wanted.ids);
     }
     finish();
     return std::move(scores_);
@@ -70,18 +95,18 @@ class Scorer {
 
  private:
   // 255 is void or the object; the first mask with any id tells.
-  Mask truth(std::size_t t) {
-    Mask mask = read_ids(sequence_.masks[t]);
-    if (!told_ && std::any_of(mask.ids.begin(), mask.ids.end(), [](uint8_t id) { return id; })) {
+  Labels truth(std::size_t t) {
+    Labels labels = read_labels(sequence_.masks[t]);
+    if (!told_ && !labels.ids.empty()) {
       told_ = true;
-      white_ = ids_in(mask) == std::vector{255};
+      white_ = labels.ids == std::set{255};
     }
-    for (uint8_t& id : mask.ids) {
+    labels.renumber([this](int id) {
       if (id == 255) id = white_;
-      if (rule_ == ScoreRule::davis2016) id = id != 0;
-    }
-    for (const int id : ids_in(mask)) in_truth_.insert(id);
-    return mask;
+      return rule_ == ScoreRule::davis2016 ? int(id != 0) : id;
+    });
+    in_truth_.insert(labels.ids.begin(), labels.ids.end());
+    return labels;
   }
 
   Mask result(std::size_t t, const Mask& wanted) {
@@ -89,29 +114,27 @@ class Scorer {
     check<FileError>(fs::exists(path), "evaluate: expected the mask ", path.string(),
                      "; there is no such file; segment every annotated frame of ", sequence_.name,
                      " and name its mask like the truth's");
-    Mask mask = read_ids(path);
+    Labels labels = read_labels(path);
+    const Mask& mask = labels.mask;
     check<FileError>(mask.width == wanted.width && mask.height == wanted.height,
                      "evaluate: ", path.string(), ": expected ", wanted.width, "x", wanted.height,
                      ", the size of ", sequence_.masks[t].string(), "; it is ", mask.width, "x",
                      mask.height, "; masks are scored at the truth's size");
-    const bool white_alone = ids_in(mask) == std::vector{255};
+    const bool white_alone = labels.ids == std::set{255};
     check<FileError>(!white_alone || objects_.size() == 1, "evaluate: ", path.string(),
                      ": expected ids of the objects ", join(objects_),
                      "; found black and white only, which cannot tell them apart");
-    for (uint8_t& id : mask.ids)
-      if (rule_ == ScoreRule::davis2016 ? id != 0 : white_alone && id == 255)
-        id = uint8_t(*objects_.begin());
-    for (const int id : ids_in(mask)) in_results_.insert(id);
-    return mask;
+    if (white_alone || rule_ == ScoreRule::davis2016)
+      labels.renumber([this](int) { return *objects_.begin(); });
+    in_results_.insert(labels.ids.begin(), labels.ids.end());
+    return std::move(labels.mask);
   }
 
-  void add_objects(const Mask& mask) {
-    const std::vector<int> ids = ids_in(mask);
-    if (rule_ == ScoreRule::generic) {
+  void add_objects(const std::set<int>& ids) {
+    if (rule_ == ScoreRule::generic)
       objects_.insert(ids.begin(), ids.end());
-    } else if (objects_.empty() && !ids.empty()) {
-      for (int id = 1; id <= ids.back(); ++id) objects_.insert(id);
-    }
+    else if (objects_.empty() && !ids.empty())
+      for (int id = 1; id <= *ids.rbegin(); ++id) objects_.insert(id);
   }
 
   void score(std::size_t t, const Mask& wanted, const Mask& found) {
@@ -158,7 +181,7 @@ class Scorer {
   const TruthSequence& sequence_;
   const fs::path& results_;
   bool told_ = false;
-  uint8_t white_ = 0;  // what 255 of the truth is
+  int white_ = 0;  // what 255 of the truth is
   std::set<int> objects_, in_truth_, in_results_;
   SequenceScores scores_;
 };

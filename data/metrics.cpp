@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "tensor/error.h"
@@ -26,6 +27,16 @@ int64_t count_both(const Region& a, const Region& b) {
   return std::transform_reduce(
       a.words.begin(), a.words.end(), b.words.begin(), int64_t{0}, std::plus<>(),
       [](uint64_t left, uint64_t right) { return std::popcount(left & right); });
+}
+
+// Bit i: whether byte i of eight is `id`.
+uint64_t equal_bytes(const uint8_t* bytes, uint8_t id) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kLow = 0x7f * kOnes;
+  uint64_t x;
+  std::memcpy(&x, bytes, 8);
+  x ^= id * kOnes;                                        // a byte is now 0 where it was `id`,
+  const uint64_t zero = ~(((x & kLow) + kLow) | x) >> 7;  // and here its lowest bit is 1;
+  return (zero & kOnes) * 0x0102040810204080 >> 56;       // bit 8 i goes to bit 56 + i
 }
 
 // One pixel further to both sides, within words [begin, end) of a row.
@@ -57,11 +68,10 @@ Region region_of(const std::vector<uint8_t>& ids, int width, int height, int id)
   Region region(width, height);
   for (int y = 0; y < height; ++y) {
     const uint8_t* row = ids.data() + int64_t(y) * width;
-    for (int x = 0; x < width; x += 64) {
-      uint64_t word = 0;
-      for (int bit = std::min(64, width - x); bit-- > 0;) word = word << 1 | (row[x + bit] == id);
-      region.row(y)[x / 64] = word;
-    }
+    uint64_t* words = region.row(y);
+    int x = 0;
+    for (; x + 8 <= width; x += 8) words[x / 64] |= equal_bytes(row + x, uint8_t(id)) << x % 64;
+    for (; x < width; ++x) words[x / 64] |= uint64_t(row[x] == id) << x % 64;
   }
   return region;
 }
