@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "data/file.h"
 #include "data/metrics.h"
 #include "data/truth.h"
+#include "data/youtube.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -23,7 +25,7 @@ using namespace munet;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string results, dataset, set, resolution = "480p", out;
+  std::string results, dataset, set, resolution = "480p", out, seen;
   int jobs = 0;
   bool per_frame = false;
 };
@@ -42,6 +44,7 @@ constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F
 struct Row {
   std::string name;  // SEQUENCE_ID
   Statistics j, f;
+  bool seen = true;  // YouTube-VOS: of a category that the training set has
 };
 
 // The mean over objects, each counting the same.
@@ -54,6 +57,46 @@ Row mean_row(const std::vector<Row>& rows) {
       to->decay += from->decay / double(rows.size());
     }
   return mean;
+}
+
+// YouTube-VOS: which categories of the data set occur in the training set, too.
+class Seen {
+ public:
+  explicit Seen(const Options& options) : meta_(fs::path(options.dataset) / "meta.json") {
+    if (options.seen.empty()) return;
+    of_ = read_categories(meta_);
+    for (const auto& [sequence, objects] : read_categories(options.seen))
+      for (const auto& [id, category] : objects) seen_.insert(category);
+  }
+  bool operator()(const std::string& sequence, int id) const {
+    if (of_.empty()) return true;
+    const auto objects = of_.find(sequence);
+    const bool known = objects != of_.end() && objects->second.count(id) > 0;
+    check<FileError>(known, "evaluate: ", meta_.string(), ": expected a category of object ", id,
+                     " of ", sequence, ", which is annotated; found none");
+    return seen_.count(objects->second.at(id)) > 0;
+  }
+
+ private:
+  fs::path meta_;
+  Categories of_;
+  std::set<std::string> seen_;
+};
+
+// The mean of J and F over seen and unseen objects; a group without objects is an error.
+std::string youtube_csv(const std::vector<Row>& rows, const Options& options) {
+  std::vector<Row> groups[2];
+  for (const Row& row : rows) groups[row.seen ? 0 : 1].push_back(row);
+  for (const int group : {0, 1})
+    check<FileError>(!groups[group].empty(), "evaluate: expected objects of seen and of unseen ",
+                     "categories; found no ", group == 0 ? "seen" : "unseen", " one by ",
+                     options.seen);
+  const Row seen = mean_row(groups[0]), unseen = mean_row(groups[1]);
+  const double figures[] = {seen.j.mean, unseen.j.mean, seen.f.mean, unseen.f.mean};
+  return "Overall,J_seen,J_unseen,F_seen,F_unseen\n" +
+         text("%.4f,%.4f,%.4f,%.4f,%.4f\n",
+              std::accumulate(std::begin(figures), std::end(figures), 0.0) / 4, figures[0],
+              figures[1], figures[2], figures[3]);
 }
 
 std::string global_csv(const Row& mean) {
@@ -122,6 +165,7 @@ void write_csv(const fs::path& folder, const std::string& kind, const std::strin
 void evaluate(const Options& options) {
   if (options.jobs > 0) set_num_threads(options.jobs);
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
+  const Seen seen(options);
   need_results(truth, options.results);
   const fs::path out = options.out.empty() ? options.results : options.out;
   std::error_code error;
@@ -136,16 +180,18 @@ void evaluate(const Options& options) {
     for (const std::string& warning : sequence.warnings)
       std::fprintf(stderr, "munet: warning: %s\n", warning.c_str());
     for (const ObjectScores& object : sequence.objects) {
-      rows.push_back(
-          {str(sequence.name, "_", object.id), statistics(object.j), statistics(object.f)});
+      rows.push_back({str(sequence.name, "_", object.id), statistics(object.j),
+                      statistics(object.f), seen(sequence.name, object.id)});
       masks += object.j.size();
     }
   }
   const Row mean = mean_row(rows);
+  const std::string youtube = options.seen.empty() ? "" : youtube_csv(rows, options);
   print_tables(truth, rows, mean, masks);
-  std::printf("\n");
+  std::printf("\n%s", youtube.c_str());
   write_csv(out, "global", truth.set, global_csv(mean));
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
+  if (!youtube.empty()) write_csv(out, "youtube", truth.set, youtube);
   if (options.per_frame) write_csv(out, "per-frame", truth.set, per_frame_csv(scores));
 }
 
@@ -169,6 +215,9 @@ void add_evaluate(CLI::App& app) {
                       "sequence (default: val)");
   command->add_option("--resolution", options->resolution, "DAVIS: folder of Annotations")
       ->capture_default_str();
+  command->add_option("--seen", options->seen,
+                      "YouTube-VOS: meta.json of the training set; objects of its categories count "
+                      "as seen, others as unseen, by the data set's meta.json");
   command->add_option("-o,--out", options->out, "Folder for the CSV files (default: RESULTS)");
   command->add_flag("--per-frame", options->per_frame, "Also write J and F of every frame");
   command->add_option("-j,--jobs", options->jobs, "Sequences at a time (default: all cores)")

@@ -1,65 +1,11 @@
 // `munet evaluate` as its users run it: made-up trees, each rule, each kind of bad input, and the
 // reference's masks of real sequences.
-#include <map>
-
-#include "tests/made_up_masks.h"
-#include "tests/program.h"
+#include "tests/score_tree.h"
 
 using namespace munet;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr int kWidth = 40, kHeight = 30;
-
-// A mask of shapes: each id over those before it.
-Mask shapes(const std::map<int, std::string>& objects, int width = kWidth, int height = kHeight) {
-  Mask mask{width, height, std::vector<uint8_t>(std::size_t(width * height)), davis_palette()};
-  for (const auto& [id, words] : objects) {
-    const std::vector<uint8_t> region = draw(width, height, words);
-    for (std::size_t i = 0; i < region.size(); ++i)
-      if (region[i]) mask.ids[i] = uint8_t(id);
-  }
-  return mask;
-}
-
-struct Tree {
-  TemporaryFolder folder;
-  fs::path dataset = folder / "dataset", results = folder / "results";
-
-  fs::path truth(const std::string& sequence, int t) const {
-    return dataset / "Annotations/480p" / sequence / ("0000" + std::to_string(t) + ".png");
-  }
-  fs::path result(const std::string& sequence, int t) const {
-    return results / sequence / ("0000" + std::to_string(t) + ".png");
-  }
-  static void save(const fs::path& path, const Mask& mask) {
-    fs::create_directories(path.parent_path());
-    write_mask(path, mask);
-  }
-  void list(const std::string& set, const std::string& lines) const {
-    const fs::path file = dataset / "ImageSets" / (set + ".txt");
-    fs::create_directories(file.parent_path());
-    spill(file, lines);
-  }
-  Result evaluate(const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> all = {"evaluate", results.string(), "--dataset", dataset.string()};
-    all.insert(all.end(), more.begin(), more.end());
-    return munet_program(all);
-  }
-  std::string per_sequence(const std::string& set = "val") const {
-    return slurp(results / ("per-sequence_results-" + set + ".csv"));
-  }
-};
-
-// DAVIS 2017 with one sequence of five frames: objects 1 and 2, perfect results.
-struct SmallTree : Tree {
-  SmallTree() {
-    list("2017/val", "duck\n");
-    for (int t = 0; t < 5; ++t) save(truth("duck", t), both()), save(result("duck", t), both());
-  }
-  static Mask both() { return shapes({{1, "e 10 10 6 7"}, {2, "r 22 5 31 20"}}); }
-};
 
 constexpr const char* kPerfect = "Sequence,J-Mean,F-Mean\nduck_1,1.000,1.000\nduck_2,1.000,1.000\n";
 
