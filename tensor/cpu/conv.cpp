@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "tensor/cpu/fold.h"
+#include "tensor/cpu/panel.h"
 #include "tensor/cpu/winograd.h"
 #include "tensor/parallel.h"
 
@@ -19,6 +21,7 @@ ConvAlgorithm choose(const ConvShape& s, bool f32) {
   // Winograd wins wherever it is possible, by 1.7 to 2.7 times (op_bench). f64, which checks f32,
   // does without it.
   if (f32 && winograd_possible(s)) return ConvAlgorithm::winograd;
+  if (f32 && folding_possible(s)) return ConvAlgorithm::folded;
   if (2 * narrow < gemm && taps * s.o <= s.c) return ConvAlgorithm::narrow;
   return ConvAlgorithm::gemm;
 }
@@ -80,16 +83,24 @@ void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t co
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
   const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>);
-  const bool narrow = algorithm == ConvAlgorithm::narrow,
-             winograd = algorithm == ConvAlgorithm::winograd;
+  const auto packed = [&](int64_t size, auto&& fill) {
+    auto storage = std::make_unique<Storage>(std::size_t(size) * sizeof(T), Device{});
+    fill(static_cast<T*>(storage->data()));
+    return ConvWeights<T>{algorithm, std::move(storage)};
+  };
+  if (algorithm == ConvAlgorithm::winograd)
+    return packed(winograd_weights_size(s), [&](T* to) { winograd_weights(s, w, to); });
+  if (algorithm == ConvAlgorithm::folded) {
+    const ConvShape f = folded(s);
+    const Scratch<T> taps(f.o * f.kh * f.kw * f.c);
+    fold_weights(s, w, taps.data);
+    return packed(winograd_weights_size(f), [&](T* to) { winograd_weights(f, taps.data, to); });
+  }
   // The same memory, seen as [o, kh*kw*c] or as [o*kh*kw, c], transposed into panels.
+  const bool narrow = algorithm == ConvAlgorithm::narrow;
   const int64_t n = narrow ? s.o * s.kh * s.kw : s.o, k = narrow ? s.c : s.kh * s.kw * s.c;
-  const int64_t size = winograd ? winograd_weights_size(s) : right_panels(n, k), depth = padded(k);
-  auto storage = std::make_unique<Storage>(std::size_t(size) * sizeof(T), Device{});
-  T* const panels = static_cast<T*>(storage->data());
-  if (winograd) {
-    winograd_weights(s, w, panels);
-  } else {
+  const int64_t depth = padded(k);
+  return packed(right_panels(n, k), [&](T* panels) {
     parallel_for(round_up(n, kTileColumns), kTileColumns, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; ++j) {
         T* to = panels + j / kTileColumns * kTileColumns * depth + j % kTileColumns;
@@ -97,8 +108,7 @@ ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
           to[l * kTileColumns] = j < n && l < k ? w[j * k + l] : T(0);
       }
     });
-  }
-  return {algorithm, std::move(storage)};
+  });
 }
 
 namespace {
@@ -165,6 +175,12 @@ void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilo
       return narrow_conv2d(s, x, w.numbers(), epilogue, y);
     case ConvAlgorithm::winograd:
       return winograd_conv2d(s, x, w.numbers(), epilogue, y);
+    case ConvAlgorithm::folded: {
+      const ConvShape f = folded(s);
+      const Scratch<T> input(f.n * f.h * f.w * f.c);
+      fold_input(s, x, input.data);
+      return winograd_conv2d(f, input.data, w.numbers(), epilogue, y);
+    }
   }
 }
 

@@ -20,26 +20,28 @@ struct ConvShape {
 };
 
 enum class ConvAlgorithm {
-  gemm,     // one product; its left operand, the pixels under each output, is gathered on the way
-  narrow,   // few outputs: a product of each pixel with every tap, then sums of shifted results
-  winograd  // winograd.h
+  gemm,      // one product; its left operand, the pixels under each output, is gathered on the way
+  narrow,    // few outputs: a product of each pixel with every tap, then sums of shifted results
+  winograd,  // winograd.h
+  folded     // fold.h, then Winograd
 };
 
 // Weights [o,kh,kw,c] as right panels of the matrix [kh*kw*c, o] (gemm) or [c, o*kh*kw] (narrow),
-// or winograd_weights.
+// or winograd_weights, of the folded convolution (folded).
 template <class T>
 struct ConvWeights {
   ConvAlgorithm algorithm;
   std::unique_ptr<const Storage> storage;
   const T* numbers() const { return static_cast<const T*>(storage->data()); }
 };
-// Of s only what describes the weights matters: o, kh, kw, c, stride.
+// Of s only this matters: o, kh, kw, c, stride, top, left.
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const T* w);
 
 // y[n,oh,ow,o] = epilogue(x (*) w), n*oh*ow*o*kh*kw*c multiply-adds. The error of gemm and narrow
 // is that of gemm.h with k = kh*kw*c; Winograd's see there. Scratch: a few hundred rows of x, for
-// narrow n*h*w*o*kh*kw numbers, which are fewer than x has.
+// narrow n*h*w*o*kh*kw numbers, which are fewer than x has, for folded the folded x: x with
+// channels rounded up.
 template <class T>
 void conv2d(const ConvShape& s, const T* x, const ConvWeights<T>& w, const Epilogue<T>& epilogue,
             T* y);

@@ -44,10 +44,11 @@ template <class T>
 struct WinogradOutput {
   int64_t patches;
   struct Patch {
-    T* y;                   // the first of its 4x4 output pixels
+    T* y;                   // the first of its size x size output pixels
     const T* add;           // beside it, or null
-    int64_t rows, columns;  // how many of the 4x4 lie inside y
+    int64_t rows, columns;  // how many of them lie inside y
   } to[kTileRows];
+  int64_t size;        // 4 or 3
   int64_t channels;    // of y, a multiple of 16
   int64_t row_stride;  // of y and add
   const T* m;          // patch r, place i, channel o: m[i * plane + o/16 * 96 + r * 16 + o % 16]

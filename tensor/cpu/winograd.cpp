@@ -17,12 +17,12 @@ constexpr int64_t kPlaces = 36;
 // The patches of one convolution, row by row in each image.
 struct Patches {
   const ConvShape& s;
-  int64_t down, across, count;
-  explicit Patches(const ConvShape& s)
-      : s(s), down((s.oh + 3) / 4), across((s.ow + 3) / 4), count(s.n * down * across) {}
+  int64_t size = 7 - s.kh;  // outputs of a patch on each axis
+  int64_t down = (s.oh + size - 1) / size, across = (s.ow + size - 1) / size;
+  int64_t count = s.n * down * across;
   int64_t image(int64_t t) const { return t / (down * across); }
-  int64_t row(int64_t t) const { return t / across % down * 4; }
-  int64_t column(int64_t t) const { return t % across * 4; }
+  int64_t row(int64_t t) const { return t / across % down * size; }
+  int64_t column(int64_t t) const { return t % across * size; }
   // The 36 pixels of patch t; `zeros` outside the input.
   template <class T>
   void pixels(int64_t t, const T* x, const T* zeros, const T** to) const {
@@ -39,39 +39,42 @@ struct Patches {
 }  // namespace
 
 bool winograd_possible(const ConvShape& s) {
-  return s.kh == 3 && s.kw == 3 && s.stride == 1 && s.c >= 16 && s.c % kGroup == 0 && s.o >= 16 &&
-         s.o % kTileColumns == 0;
+  return (s.kh == 3 || s.kh == 4) && s.kw == s.kh && s.stride == 1 && s.c >= 16 &&
+         s.c % kGroup == 0 && s.o >= 16 && s.o % kTileColumns == 0;
 }
 
 template <class T>
 void winograd_weights(const ConvShape& s, const T* w, T* u) {
   const double p = std::sqrt(0.5), q = std::sqrt(2.0);
-  const double g[6][3] = {{1, 0, 0},
-                          {-2. / 3, -2. / 3 * p, -1. / 3},
-                          {-2. / 3, 2. / 3 * p, -1. / 3},
-                          {1. / 6, q / 6, 1. / 3},
-                          {1. / 6, -q / 6, 1. / 3},
-                          {0, 0, 1}};
+  const double points[5] = {0, p, -p, q, -q}, slopes[5] = {1, -1.5, -1.5, 6, 6};  // a, M'(a)
+  const int64_t taps = s.kh;
+  double g[6][4] = {};
+  for (int i = 0; i < 5; ++i)
+    for (int64_t k = 0; k < taps; ++k) g[i][k] = std::pow(points[i], double(k)) / slopes[i];
+  g[5][taps - 1] = 1;
   // Sixteen output channels, one panel, at a time: the sums run over them in vectors.
   using Panel = std::array<double, kTileColumns>;
   parallel_for(s.o / kTileColumns, 1, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel)
       for (int64_t c = 0; c < s.c; ++c) {
-        Panel kernel[3][3], half[6][3];
+        Panel kernel[4][4], half[6][4];
         for (int64_t o = 0; o < kTileColumns; ++o)
-          for (int64_t i = 0; i < 9; ++i)
-            kernel[i / 3][i % 3][o] = w[((panel * kTileColumns + o) * 9 + i) * s.c + c];
-        const auto dot = [](const double* g, const Panel& x, const Panel& y, const Panel& z,
-                            auto* to) {
-          for (int64_t o = 0; o < kTileColumns; ++o)
-            to[o] = g[0] * x[o] + g[1] * y[o] + g[2] * z[o];
+          for (int64_t i = 0; i < taps * taps; ++i)
+            kernel[i / taps][i % taps][o] =
+                w[((panel * kTileColumns + o) * taps * taps + i) * s.c + c];
+        // to = sum_k g[k] x[k * stride]
+        const auto dot = [&](const double* factors, const Panel* x, int64_t stride, auto* to) {
+          for (int64_t o = 0; o < kTileColumns; ++o) {
+            double sum = 0;
+            for (int64_t k = 0; k < taps; ++k) sum += factors[k] * x[k * stride][std::size_t(o)];
+            to[o] = sum;
+          }
         };
         for (int i = 0; i < 6; ++i)
-          for (int j = 0; j < 3; ++j)
-            dot(g[i], kernel[0][j], kernel[1][j], kernel[2][j], half[i][j].data());
+          for (int64_t j = 0; j < taps; ++j) dot(g[i], &kernel[0][j], 4, half[i][j].data());
         for (int i = 0; i < 6; ++i)
           for (int j = 0; j < 6; ++j)
-            dot(g[j], half[i][0], half[i][1], half[i][2],
+            dot(g[j], half[i], 1,
                 u + (((i * 6 + j) * (s.o / kTileColumns) + panel) * s.c + c) * kTileColumns);
       }
   });
@@ -170,9 +173,10 @@ struct Run {
           const int64_t at = (patches.image(first + t + r) * s.oh + row) * s.ow + column;
           out.to[r] = {.y = y + at * s.o,
                        .add = epilogue.add ? epilogue.add + at % epilogue.add_rows * s.o : nullptr,
-                       .rows = std::min<int64_t>(4, s.oh - row),
-                       .columns = std::min<int64_t>(4, s.ow - column)};
+                       .rows = std::min(patches.size, s.oh - row),
+                       .columns = std::min(patches.size, s.ow - column)};
         }
+        out.size = patches.size;
         out.channels = s.o;
         out.row_stride = s.ow * s.o;
         out.m = m.data + t * s.o;
@@ -190,7 +194,7 @@ struct Run {
 template <class T>
 void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<T>& epilogue,
                      T* y) {
-  const Patches patches(s);
+  const Patches patches{s};
   if (patches.count == 0) return;
   const Blocks blocks(patches, winograd_weights_size(s) * int64_t(sizeof(T)),
                       kPlaces * (s.c + s.o) * int64_t(sizeof(T)));

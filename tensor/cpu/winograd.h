@@ -1,5 +1,6 @@
-// Winograd's convolution F(4x4, 3x3): 3x3 kernels of stride 1 with a quarter of the multiplications
-// (Winograd 1980; Lavin & Gray 2016, "Fast algorithms for convolutional neural networks").
+// Winograd's convolutions F(4x4, 3x3) and F(3x3, 4x4): 3x3 or 4x4 kernels of stride 1 with a
+// quarter of the multiplications (Winograd 1980; Lavin & Gray 2016, "Fast algorithms for
+// convolutional neural networks"). First for 3x3.
 //
 // In one dimension. Four outputs y_i = sum_k d_(i+k) g_k take 12 products. For a given g they are a
 // linear map of d, and its transpose is the product of two polynomials: it takes four numbers u to
@@ -13,6 +14,9 @@
 // M(x)/(x - a), and the column of A^T is [1 a a^2 a^3]; for the point infinity, which reads off the
 // leading coefficient, they are [0 0 1], those of M(x), and [0 0 0 1].
 //
+// With four taps, three outputs take six products: again degree 2 + 3 = 5, so the points and B^T
+// stay; the rows of G are [1 a a^2 a^3] / M'(a), the columns of A^T [1 a a^2].
+//
 // Points 0, +-p, +-q, infinity with p = 1/sqrt2 and q = sqrt2: M(x) = x (x^2 - 1/2) (x^2 - 2)
 // = x^5 - 5/2 x^3 + x, M'(0) = 1, M'(+-p) = -3/2, M'(+-q) = 6. The usual points +-1, +-2 have
 // larger powers and three times the rounding error.
@@ -21,23 +25,24 @@
 //   Y = A^T [ (G g G^T) . (B^T d B) ] A,
 // and since the transforms are linear, the sum over input channels moves inside the brackets: for
 // each of the 36 places of the patch it is a matrix product [patches, c] x [c, o]. That is 36
-// multiply-adds for 16 outputs instead of 144. G g G^T is made once, in double.
+// multiply-adds for 16 outputs (9 with 4x4 taps) instead of 144. G g G^T is made once, in double.
 #pragma once
 
 #include "tensor/cpu/conv.h"
 
 namespace munet::cpu {
 
-// Whether s can run here, and gains: 3x3, stride 1, c at least 16 and a multiple of 8, o of 16.
+// Whether s can run here, and gains: 3x3 or 4x4, stride 1, c at least 16 and a multiple of 8, o
+// of 16.
 bool winograd_possible(const ConvShape& s);
 
-// G g G^T of weights [o,3,3,c]: 36 times right panels of [c,o].
+// G g G^T of weights [o,kh,kw,c]: 36 times right panels of [c,o].
 template <class T>
 void winograd_weights(const ConvShape& s, const T* w, T* u);
 inline int64_t winograd_weights_size(const ConvShape& s) { return 36 * s.o * s.c; }
 
-// y = epilogue(x (*) w), u from winograd_weights. Scratch: 864 (c + o) numbers
-// per thread, or 4 MB or a quarter of u where u is large or the map small.
+// y = epilogue(x (*) w), u from winograd_weights. Scratch: 864 (c + o) numbers per
+// thread, or 4 MB or a quarter of u where u is large or the map small.
 // f32 error, measured: 0.6e-6 of the output's norm for 64 channels, 1.2e-6 for 256, 1.3e-6 for
 // 1024, each number within 1e-5 of the outputs' root mean square. (Directly: 2e-7.)
 template <class T>

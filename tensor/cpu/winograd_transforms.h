@@ -24,8 +24,8 @@ inline void winograd_input_line(const V* in, V* out) {
   out[5] = in[1] - T(2.5) * in[3] + in[5];
 }
 
-// out = A^T in, from six numbers to four.
-template <class T, class V>
+// out = A^T in, from six numbers to Size = 4 or 3.
+template <class T, int Size, class V>
 inline void winograd_output_line(const V* in, V* out) {
   const T p = T(kP), q = T(kQ);
   const V sum_p = in[1] + in[2], sum_q = in[3] + in[4];
@@ -33,7 +33,8 @@ inline void winograd_output_line(const V* in, V* out) {
   out[0] = in[0] + sum_p + sum_q;
   out[1] = p * odd_p + q * odd_q;
   out[2] = T(0.5) * sum_p + T(2) * sum_q;
-  out[3] = in[5] + T(0.5 * kP) * odd_p + T(2 * kQ) * odd_q;
+  if constexpr (Size == 3) out[2] = in[5] + out[2];
+  if constexpr (Size == 4) out[3] = in[5] + T(0.5 * kP) * odd_p + T(2 * kQ) * odd_q;
 }
 
 // A cache line holds 16 channels of a pixel. The transforms take them together and ask for the next
@@ -71,24 +72,24 @@ inline void winograd_input(const WinogradInput<T>& t) {
     }
 }
 
-// y = act(A^T m A + bias + add): the first `rows` x `columns` of the 4x4 pixels, eight channels.
-template <class T, class Set>
+// y = act(A^T m A + bias + add): the first `rows` x `columns` pixels, eight channels.
+template <class T, int Size, class Set>
 inline void winograd_patch(const T* m, int64_t plane, const T* bias, const T* add, bool relu,
                            int64_t rows, int64_t columns, T* y, int64_t row, int64_t column) {
   using V = typename Set::V;
-  V in[6], out[4], half[24];
+  V in[6], out[Size], half[6 * Size];
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
 #pragma GCC unroll 6
     for (int i = 0; i < 6; ++i) in[i] = Set::load(m + (6 * i + j) * plane);
-    winograd_output_line<T>(in, out);
+    winograd_output_line<T, Size>(in, out);
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) half[6 * i + j] = out[i];
+    for (int i = 0; i < Size; ++i) half[6 * i + j] = out[i];
   }
   const V shift = bias ? Set::load(bias) : Set::zero();
 #pragma GCC unroll 4
   for (int64_t i = 0; i < rows; ++i) {
-    winograd_output_line<T>(half + 6 * i, out);
+    winograd_output_line<T, Size>(half + 6 * i, out);
 #pragma GCC unroll 4
     for (int64_t j = 0; j < columns; ++j) {
       const int64_t at = i * row + j * column;
@@ -100,8 +101,8 @@ inline void winograd_patch(const T* m, int64_t plane, const T* bias, const T* ad
   }
 }
 
-template <class T, class Set>
-inline void winograd_output(const WinogradOutput<T>& t) {
+template <class T, int Size, class Set>
+inline void winograd_output_patches(const WinogradOutput<T>& t) {
   for (int64_t line = 0; line < t.channels; line += kLine)
     for (int64_t r = 0; r < t.patches; ++r) {
       const auto [y, add, rows, columns] = t.to[r];
@@ -114,13 +115,19 @@ inline void winograd_output(const WinogradOutput<T>& t) {
       for (int64_t o = line; o < line + kLine; o += kGroup) {
         const T* m = t.m + line * kTileRows + r * kTileColumns + o - line;
         const auto patch = [&](int64_t rows, int64_t columns) {
-          winograd_patch<T, Set>(m, t.plane, t.bias ? t.bias + o : nullptr, add ? add + o : nullptr,
-                                 t.relu, rows, columns, y + o, t.row_stride, t.channels);
+          winograd_patch<T, Size, Set>(m, t.plane, t.bias ? t.bias + o : nullptr,
+                                       add ? add + o : nullptr, t.relu, rows, columns, y + o,
+                                       t.row_stride, t.channels);
         };
         // Known at compile time, the usual size needs no loops.
-        rows == 4 && columns == 4 ? patch(4, 4) : patch(rows, columns);
+        rows == Size&& columns == Size ? patch(Size, Size) : patch(rows, columns);
       }
     }
+}
+
+template <class T, class Set>
+inline void winograd_output(const WinogradOutput<T>& t) {
+  t.size == 4 ? winograd_output_patches<T, 4, Set>(t) : winograd_output_patches<T, 3, Set>(t);
 }
 
 }  // namespace munet::cpu

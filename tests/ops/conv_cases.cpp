@@ -1,6 +1,7 @@
 // Rows of the op table: convolution, and what the fused form adds.
 #include "autograd/node.h"
 #include "autograd/ops/conv.h"
+#include "tensor/cpu/fold.h"
 #include "tensor/cpu/winograd.h"
 #include "tensor/parallel.h"
 #include "tests/catch.h"
@@ -77,6 +78,8 @@ std::vector<OpCase> conv_cases() {
       conv_case("3x3, no padding, Winograd", {2, 7, 10, 16}, {48, 3, 3, 16}, {}, false, 10),
       conv_case("3x3p4, Winograd", {1, 3, 5, 16}, {16, 3, 3, 16}, {1, 4}, true, 10),
       conv_case("3x3p1, Winograd, many blocks", {2, 61, 83, 16}, {16, 3, 3, 16}, {1, 1}, true, 3),
+      conv_case("4x4p2, Winograd", {2, 9, 13, 16}, {32, 4, 4, 16}, {1, 2}, true, 10),
+      conv_case("7x7s2p3, folded", {2, 13, 19, 3}, {48, 7, 7, 3}, {2, 3}, true, 10),
       conv_case("3x3s2p1, blocks and remainders", {2, 13, 17, 33}, {18, 3, 3, 33}, {2, 1}, true,
                 10),
   };
@@ -203,14 +206,17 @@ TEST_CASE("conv2d of no image, and without channels", "[op][conv]") {
 }
 
 TEST_CASE("conv2d's error on a real size", "[op][conv]") {
-  // What the headers state: 1.2e-6 of the norm for Winograd with 256 channels, 2e-7 for the rest.
+  // What the headers state: 1.2e-6 of the norm for Winograd with 256 channels, less with fewer,
+  // 2e-7 for the rest.
   struct Row {
+    int64_t channels;
     int kernel, stride;
     double bound;
   };
-  for (const Row& row : {Row{3, 1, 2e-6}, Row{3, 2, 4e-7}, Row{1, 1, 4e-7}}) {
-    const Tensor x = random_tensor({1, 15, 27, 256}, 1, 0, 1);
-    const Tensor w = random_tensor({64, row.kernel, row.kernel, 256}, 2, -0.05, 0.05);
+  for (const Row& row :
+       {Row{256, 3, 1, 2e-6}, Row{256, 3, 2, 4e-7}, Row{256, 1, 1, 4e-7}, Row{3, 7, 2, 1e-6}}) {
+    const Tensor x = random_tensor({1, 15, 27, row.channels}, 1, 0, 1);
+    const Tensor w = random_tensor({64, row.kernel, row.kernel, row.channels}, 2, -0.05, 0.05);
     const Conv2dOptions options = {row.stride, row.kernel / 2};
     const Tensor want = conv2d(x.to(DType::f64), w.to(DType::f64), {}, options);
     const double error = relative_error(conv2d(x, w, {}, options), want);
@@ -220,27 +226,59 @@ TEST_CASE("conv2d's error on a real size", "[op][conv]") {
 }
 
 TEST_CASE("Winograd's algorithm is exact but for rounding", "[op][conv]") {
-  cpu::ConvShape s = {.n = 2,
-                      .h = 11,
-                      .w = 7,
-                      .c = 24,
-                      .o = 48,
-                      .kh = 3,
-                      .kw = 3,
-                      .stride = 1,
-                      .top = 1,
-                      .left = -1,
-                      .oh = 12,
-                      .ow = 5};
-  const Tensor x = random_tensor({s.n, s.h, s.w, s.c}, 1, -1, 1, DType::f64);
-  const Tensor w = random_tensor({s.o, 3, 3, s.c}, 2, -1, 1, DType::f64);
-  const Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.o}, DType::f64), want = y.clone();
-  std::vector<double> u(std::size_t(cpu::winograd_weights_size(s)));
-  cpu::winograd_weights(s, w.data<double>(), u.data());
-  cpu::winograd_conv2d<double>(s, x.data<double>(), u.data(), {}, y.data<double>());
-  cpu::conv2d<double>(s, x.data<double>(), cpu::pack_weights(s, w.data<double>()), {},
-                      want.data<double>());
-  CHECK(relative_error(y, want) < 1e-14);
+  for (const int64_t taps : {3, 4}) {
+    cpu::ConvShape s = {.n = 2,
+                        .h = 11,
+                        .w = 7,
+                        .c = 24,
+                        .o = 48,
+                        .kh = taps,
+                        .kw = taps,
+                        .stride = 1,
+                        .top = 1,
+                        .left = -1,
+                        .oh = 15 - taps,
+                        .ow = 8 - taps};
+    const Tensor x = random_tensor({s.n, s.h, s.w, s.c}, 1, -1, 1, DType::f64);
+    const Tensor w = random_tensor({s.o, taps, taps, s.c}, 2, -1, 1, DType::f64);
+    const Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.o}, DType::f64), want = y.clone();
+    std::vector<double> u(std::size_t(cpu::winograd_weights_size(s)));
+    cpu::winograd_weights(s, w.data<double>(), u.data());
+    cpu::winograd_conv2d<double>(s, x.data<double>(), u.data(), {}, y.data<double>());
+    cpu::conv2d<double>(s, x.data<double>(), cpu::pack_weights(s, w.data<double>()), {},
+                        want.data<double>());
+    CHECK(relative_error(y, want) < 1e-14);
+  }
+}
+
+TEST_CASE("a folded convolution is the same convolution", "[op][conv]") {
+  for (const int64_t top : {3, 2, 0}) {
+    const cpu::ConvShape s = {.n = 2,
+                              .h = 15,
+                              .w = 12,
+                              .c = 3,
+                              .o = 5,
+                              .kh = 7,
+                              .kw = 6,
+                              .stride = 2,
+                              .top = top,
+                              .left = 3,
+                              .oh = (15 + 2 * top - 7) / 2 + 1,
+                              .ow = (12 + 6 - 6) / 2 + 1};
+    const cpu::ConvShape f = cpu::folded(s);
+    const Tensor x = random_tensor({s.n, s.h, s.w, s.c}, 1, -1, 1, DType::f64);
+    const Tensor w = random_tensor({s.o, s.kh, s.kw, s.c}, 2, -1, 1, DType::f64);
+    const Tensor folded_x = Tensor::empty({f.n, f.h, f.w, f.c}, DType::f64);
+    const Tensor folded_w = Tensor::empty({f.o, f.kh, f.kw, f.c}, DType::f64);
+    const Tensor y = Tensor::empty({s.n, s.oh, s.ow, s.o}, DType::f64), want = y.clone();
+    cpu::fold_input(s, x.data<double>(), folded_x.data<double>());
+    cpu::fold_weights(s, w.data<double>(), folded_w.data<double>());
+    cpu::conv2d<double>(f, folded_x.data<double>(), cpu::pack_weights(f, folded_w.data<double>()),
+                        {}, y.data<double>());
+    cpu::conv2d<double>(s, x.data<double>(), cpu::pack_weights(s, w.data<double>()), {},
+                        want.data<double>());
+    CHECK(relative_error(y, want) < 1e-14);
+  }
 }
 
 TEST_CASE("all tables of micro-kernels compute the same", "[op][conv]") {
@@ -279,21 +317,24 @@ TEST_CASE("all tables of micro-kernels compute the same", "[op][conv]") {
     in.v = v.back().data<float>();
     table->winograd_input(in);
     const Tensor m = random_tensor({36, 2 * 96}, 7), shared = random_tensor({4, 4, 32}, 8);
-    cpu::WinogradOutput<float> out = {.patches = 6,
-                                      .to = {},
-                                      .channels = 32,
-                                      .row_stride = 4 * 32,
-                                      .m = m.data<float>(),
-                                      .plane = 192,
-                                      .bias = bias.data<float>(),
-                                      .relu = true};
-    y.push_back(Tensor::zeros({6, 4, 4, 32}));
-    for (int64_t r = 0; r < 6; ++r)
-      out.to[r] = {.y = y.back().data<float>() + r * 4 * 4 * 32,
-                   .add = r % 2 ? shared.data<float>() : nullptr,
-                   .rows = 1 + r % 4,
-                   .columns = 4 - r % 3};
-    table->winograd_output(out);
+    y.push_back(Tensor::zeros({2, 6, 4, 4, 32}));
+    for (const int64_t size : {4, 3}) {
+      cpu::WinogradOutput<float> out = {.patches = 6,
+                                        .to = {},
+                                        .size = size,
+                                        .channels = 32,
+                                        .row_stride = 4 * 32,
+                                        .m = m.data<float>(),
+                                        .plane = 192,
+                                        .bias = bias.data<float>(),
+                                        .relu = true};
+      for (int64_t r = 0; r < 6; ++r)
+        out.to[r] = {.y = y.back().data<float>() + ((4 - size) * 6 + r) * 4 * 4 * 32,
+                     .add = r % 2 ? shared.data<float>() : nullptr,
+                     .rows = std::min(size, 1 + r % 4),
+                     .columns = size - r % 3};
+      table->winograd_output(out);
+    }
   }
   CHECK(relative_error(v[0], v[1]) < 1e-6);
   CHECK(relative_error(y[0], y[1]) < 1e-6);
@@ -307,7 +348,8 @@ TEST_CASE("conv2d does not depend on the number of threads", "[op][conv]") {
   };
   for (const Row& row :
        {Row{{2, 15, 27, 96}, {80, 3, 3, 96}, {1, 1}}, Row{{1, 29, 31, 40}, {33, 3, 3, 40}, {2, 1}},
-        Row{{1, 15, 27, 130}, {70, 1, 1, 130}, {}}}) {
+        Row{{1, 15, 27, 130}, {70, 1, 1, 130}, {}}, Row{{2, 61, 83, 16}, {16, 3, 3, 16}, {1, 1}},
+        Row{{1, 39, 67, 3}, {48, 7, 7, 3}, {2, 3}}}) {
     Tensor x = random_tensor(row.x, 1), w = random_tensor(row.w, 2);
     x.set_requires_grad();
     w.set_requires_grad();
