@@ -7,10 +7,12 @@
 #include <cstdio>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "apps/evaluate_run.h"
 #include "apps/score.h"
 #include "data/file.h"
 #include "data/metrics.h"
@@ -25,7 +27,7 @@ using namespace munet;
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string results, dataset, set, resolution = "480p", out, seen;
+  std::string results, dataset, set, resolution = "480p", out, seen, run;
   int jobs = 0;
   bool per_frame = false;
 };
@@ -155,17 +157,22 @@ std::vector<SequenceScores> score_all(const Truth& truth, const fs::path& result
   return scores;
 }
 
+void write_result(const fs::path& path, const std::string& content) {
+  write_file("evaluate", path, {content.begin(), content.end()});
+  std::printf("%s\n", path.c_str());
+}
+
 void write_csv(const fs::path& folder, const std::string& kind, const std::string& set,
                const std::string& csv) {
-  const fs::path path = folder / (kind + "_results-" + set + ".csv");
-  write_file("evaluate", path, {csv.begin(), csv.end()});
-  std::printf("%s\n", path.c_str());
+  write_result(folder / (kind + "_results-" + set + ".csv"), csv);
 }
 
 void evaluate(const Options& options) {
   if (options.jobs > 0) set_num_threads(options.jobs);
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
   const Seen seen(options);
+  std::optional<Speed> speed;
+  if (!options.run.empty()) speed = run_data_set(truth, options.run, options.results);
   need_results(truth, options.results);
   const fs::path out = options.out.empty() ? options.results : options.out;
   std::error_code error;
@@ -189,6 +196,10 @@ void evaluate(const Options& options) {
   const std::string youtube = options.seen.empty() ? "" : youtube_csv(rows, options);
   print_tables(truth, rows, mean, masks);
   std::printf("\n%s", youtube.c_str());
+  if (speed) {
+    std::printf("%s\n\n", speed_line(*speed).c_str());
+    write_result(out / ("speed-" + truth.set + ".json"), speed_json(*speed));
+  }
   write_csv(out, "global", truth.set, global_csv(mean));
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
   if (!youtube.empty()) write_csv(out, "youtube", truth.set, youtube);
@@ -219,8 +230,13 @@ void add_evaluate(CLI::App& app) {
                       "YouTube-VOS: meta.json of the training set; objects of its categories count "
                       "as seen, others as unseen, by the data set's meta.json");
   command->add_option("-o,--out", options->out, "Folder for the CSV files (default: RESULTS)");
+  command->add_option("--run", options->run,
+                      "First segment the data set with this checkpoint into RESULTS, an empty "
+                      "folder or none, and say how fast");
   command->add_flag("--per-frame", options->per_frame, "Also write J and F of every frame");
-  command->add_option("-j,--jobs", options->jobs, "Sequences at a time (default: all cores)")
+  command
+      ->add_option("-j,--jobs", options->jobs,
+                   "Threads: sequences scored at a time; of the network (default: all cores)")
       ->check(CLI::Range(1, 256));
   command->callback([options] { evaluate(*options); });
 }

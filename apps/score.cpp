@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <set>
 
-#include "data/mask.h"
 #include "data/metrics.h"
 #include "tensor/error.h"
 
@@ -36,27 +34,6 @@ std::string what_is_in(const fs::path& folder) {
                              : names[0] + " ... " + names.back();
 }
 
-struct Labels {
-  Mask mask;
-  std::set<int> ids;  // in use, without 0
-
-  // new_id(id): what each of them becomes; 0 is background.
-  void renumber(const std::function<int(int)>& new_id) {
-    std::array<uint8_t, 256> table{};
-    std::set<int> renumbered;
-    bool same = true;
-    for (const int id : ids) {
-      const int becomes = new_id(id);
-      table[std::size_t(id)] = uint8_t(becomes);
-      if (becomes != 0) renumbered.insert(becomes);
-      same = same && becomes == id;
-    }
-    if (same) return;
-    ids = std::move(renumbered);
-    for (uint8_t& id : mask.ids) id = table[id];
-  }
-};
-
 // FileError for colours, too: what they mean may change from one painted file to the next.
 Labels read_labels(const fs::path& path) {
   Labels labels{read_mask_keeping_white(path), {}};
@@ -71,7 +48,7 @@ Labels read_labels(const fs::path& path) {
 class Scorer {
  public:
   Scorer(ScoreRule rule, const TruthSequence& sequence, const fs::path& results)
-      : rule_(rule), sequence_(sequence), results_(results) {
+      : rule_(rule), sequence_(sequence), results_(results), read_truth_(rule, sequence) {
     scores_.name = sequence.name;
   }
 
@@ -94,17 +71,8 @@ class Scorer {
   }
 
  private:
-  // 255 is void or the object; the first mask with any id tells.
   Labels truth(std::size_t t) {
-    Labels labels = read_labels(sequence_.masks[t]);
-    if (!told_ && !labels.ids.empty()) {
-      told_ = true;
-      white_ = labels.ids == std::set{255};
-    }
-    labels.renumber([this](int id) {
-      if (id == 255) id = white_;
-      return rule_ == ScoreRule::davis2016 ? int(id != 0) : id;
-    });
+    Labels labels = read_truth_(t);
     in_truth_.insert(labels.ids.begin(), labels.ids.end());
     return labels;
   }
@@ -180,13 +148,40 @@ class Scorer {
   const ScoreRule rule_;
   const TruthSequence& sequence_;
   const fs::path& results_;
-  bool told_ = false;
-  int white_ = 0;  // what 255 of the truth is
+  TruthReader read_truth_;
   std::set<int> objects_, in_truth_, in_results_;
   SequenceScores scores_;
 };
 
 }  // namespace
+
+void Labels::renumber(const std::function<int(int)>& new_id) {
+  std::array<uint8_t, 256> table{};
+  std::set<int> renumbered;
+  bool same = true;
+  for (const int id : ids) {
+    const int becomes = new_id(id);
+    table[std::size_t(id)] = uint8_t(becomes);
+    if (becomes != 0) renumbered.insert(becomes);
+    same = same && becomes == id;
+  }
+  if (same) return;
+  ids = std::move(renumbered);
+  for (uint8_t& id : mask.ids) id = table[id];
+}
+
+Labels TruthReader::operator()(std::size_t annotated_frame) {
+  Labels labels = read_labels(sequence_.masks[annotated_frame]);
+  if (!told_ && !labels.ids.empty()) {
+    told_ = true;
+    white_ = labels.ids == std::set{255};
+  }
+  labels.renumber([this](int id) {
+    if (id == 255) id = white_;
+    return rule_ == ScoreRule::davis2016 ? int(id != 0) : id;
+  });
+  return labels;
+}
 
 void need_results(const Truth& truth, const fs::path& results) {
   check<FileError>(fs::is_directory(results), "evaluate: expected masks in ", results.string(),

@@ -1,11 +1,38 @@
 // The scores of one sequence: its results beside the truth, frame by frame.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "data/mask.h"
 #include "data/truth.h"
+
+struct Labels {
+  munet::Mask mask;
+  std::set<int> ids;  // in use, without 0
+
+  // new_id(id): what each of them becomes; 0 is background.
+  void renumber(const std::function<int(int)>& new_id);
+};
+
+// The truth in the numbers of its rule, frame by frame in order: 255 is void and counts as
+// background, unless it is the only id of the first mask with any: then it is the object.
+class TruthReader {
+ public:
+  TruthReader(munet::ScoreRule rule, const munet::TruthSequence& sequence)
+      : rule_(rule), sequence_(sequence) {}
+  Labels operator()(std::size_t annotated_frame);
+
+ private:
+  const munet::ScoreRule rule_;
+  const munet::TruthSequence& sequence_;
+  bool told_ = false;
+  int white_ = 0;  // what 255 is
+};
 
 // One object; frames, j and f belong together.
 struct ObjectScores {
@@ -25,9 +52,8 @@ struct SequenceScores {
 void need_results(const munet::Truth& truth, const std::filesystem::path& results);
 
 // Reads RESULTS/FOLDER/STEM.png for every mask that the rule scores; two masks at a time are in
-// memory. In the truth 255 is void and counts as background, unless it is the only id of the first
-// mask with any: then it is the object. In results it is the object where there is just one.
-// FileError if a file is missing or damaged, of another size than the truth, black and white where
-// there are several objects, or if no id of the results occurs in the truth.
+// memory. 255 of the results is the object where there is just one. FileError if a file is missing
+// or damaged, of another size than the truth, black and white where there are several objects, or
+// if no id of the results occurs in the truth.
 SequenceScores score(munet::ScoreRule rule, const munet::TruthSequence& sequence,
                      const std::filesystem::path& results);

@@ -1,8 +1,6 @@
 // Frames are read, processed and written one by one: memory does not grow with the video.
 #include "apps/segment_run.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -67,12 +65,6 @@ void note_colors(const std::string& path, const Mask& mask, const std::vector<in
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double peak_bytes() {
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) * 1024;
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Powers of 1024 only: "MB" means two things.
 #include "apps/units.h"
 
+#include <sys/resource.h>
+
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -41,4 +43,10 @@ std::string format_seconds(double seconds) {
   else
     std::snprintf(text, sizeof text, "%d:%02d", int(s / 60), int(s % 60));
   return text;
+}
+
+double peak_bytes() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return double(usage.ru_maxrss) * 1024;
 }

@@ -12,3 +12,6 @@ std::string format_bytes(double bytes);
 
 // 75 -> "1:15", 3675 -> "1:01:15".
 std::string format_seconds(double seconds);
+
+// The most memory that this process has held so far.
+double peak_bytes();

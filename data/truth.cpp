@@ -59,7 +59,8 @@ Truth davis_truth(const fs::path& root, const std::string& set, const std::strin
     check<FileError>(fs::is_directory(all / name), "find_truth: expected the masks of ", name,
                      ", which ", file.string(), " lists, in ", (all / name).string(),
                      "; there is no such folder");
-    truth.sequences.push_back({name, name, masks_in(all / name)});
+    truth.sequences.push_back(
+        {name, root / "JPEGImages" / resolution / name, name, masks_in(all / name)});
   }
   return truth;
 }
@@ -78,12 +79,15 @@ Truth find_truth(const fs::path& root, const std::string& set, const std::string
   const bool nested = fs::is_directory(root / "Annotations");
   const fs::path all = nested ? root / "Annotations" : root;
   const Listing found = list(all);
+  const fs::path frames = nested ? root / "JPEGImages" : fs::path();
   if (found.masks)
     truth.sequences.push_back(
-        {fs::absolute(all).lexically_normal().filename().string(), "", masks_in(all)});
+        {fs::absolute(all).lexically_normal().filename().string(), frames, "", masks_in(all)});
   else
     for (const fs::path& folder : found.folders)
-      truth.sequences.push_back({folder.filename().string(), folder.filename(), masks_in(folder)});
+      truth.sequences.push_back({folder.filename().string(),
+                                 nested ? frames / folder.filename() : frames, folder.filename(),
+                                 masks_in(folder)});
   check<FileError>(!truth.sequences.empty(),
                    "find_truth: expected masks (PNG) or folders of them in ", all.string(),
                    "; found none");

@@ -17,6 +17,7 @@ enum class ScoreRule {
 
 struct TruthSequence {
   std::string name;
+  std::filesystem::path frames;              // their folder, which may be missing; empty: none
   std::filesystem::path folder;              // below the results' folder; empty: that folder itself
   std::vector<std::filesystem::path> masks;  // of the annotated frames, in natural order
 };

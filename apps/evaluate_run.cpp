@@ -1,0 +1,228 @@
+// One frame at a time is in memory. Time is measured around the network and around everything.
+#include "apps/evaluate_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "apps/interrupt.h"
+#include "apps/progress.h"
+#include "apps/score.h"
+#include "apps/units.h"
+#include "data/image.h"
+#include "data/mask.h"
+#include "data/sequence.h"
+#include "munet/segmenter.h"
+#include "tensor/error.h"
+#include "tensor/parallel.h"
+
+using namespace munet;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kWarmUpFrames = 2;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The frames of a sequence, every annotated one among them.
+std::vector<fs::path> frames_of(const TruthSequence& sequence) {
+  check<FileError>(!sequence.frames.empty() && fs::is_directory(sequence.frames),
+                   "evaluate: --run expects the frames of ", sequence.name, " in ",
+                   sequence.frames.empty() ? "JPEGImages" : sequence.frames.string(),
+                   "; there is no such folder");
+  const std::vector<fs::path> frames = list_frames(sequence.frames).frames;
+  std::set<fs::path> stems;
+  for (const fs::path& frame : frames) stems.insert(frame.stem());
+  for (const fs::path& mask : sequence.masks)
+    check<FileError>(stems.count(mask.stem()) > 0, "evaluate: --run expects the frame of ",
+                     mask.string(), " in ", sequence.frames.string(), "; there is none");
+  return frames;
+}
+
+// What the network is told: the objects of an annotated frame that are new, as the rule has them.
+class Given {
+ public:
+  Given(ScoreRule rule, const TruthSequence& sequence)
+      : rule_(rule), sequence_(sequence), truth_(rule, sequence) {}
+
+  std::optional<Mask> operator()(const fs::path& frame) {
+    if (next_ == sequence_.masks.size() || frame.stem() != sequence_.masks[next_].stem()) return {};
+    if (next_ > 0 && rule_ != ScoreRule::generic) return {};
+    Labels labels = truth_(next_++);
+    std::set<int> fresh;
+    std::set_difference(labels.ids.begin(), labels.ids.end(), known_.begin(), known_.end(),
+                        std::inserter(fresh, fresh.end()));
+    if (fresh.empty()) return {};
+    labels.renumber([&](int id) { return fresh.count(id) ? id : 0; });
+    known_.merge(fresh);
+    return std::move(labels.mask);
+  }
+
+ private:
+  const ScoreRule rule_;
+  const TruthSequence& sequence_;
+  TruthReader truth_;
+  std::size_t next_ = 0;
+  std::set<int> known_;
+};
+
+class Runner {
+ public:
+  Runner(const Truth& truth, const std::string& weights, const fs::path& results)
+      : truth_(truth), results_(results), segmenter_(weights) {}
+
+  std::vector<SequenceSpeed> operator()() {
+    std::vector<std::vector<fs::path>> frames;
+    int64_t total = 0;
+    for (const TruthSequence& sequence : truth_.sequences) {
+      frames.push_back(frames_of(sequence));
+      total += int64_t(frames.back().size());
+    }
+    const auto warm_up =
+        frames[0].begin() + std::min<std::ptrdiff_t>(kWarmUpFrames, std::ssize(frames[0]));
+    run(truth_.sequences[0], {frames[0].begin(), warm_up}, nullptr);
+    Progress progress(total);
+    std::vector<SequenceSpeed> speeds;
+    for (std::size_t i = 0; i < frames.size(); ++i)
+      speeds.push_back(run(truth_.sequences[i], frames[i], &progress));
+    return speeds;
+  }
+
+ private:
+  // Without progress nothing is written.
+  SequenceSpeed run(const TruthSequence& sequence, const std::vector<fs::path>& frames,
+                    Progress* progress) {
+    segmenter_.reset();
+    const fs::path folder = results_ / sequence.folder;
+    if (progress) fs::create_directories(folder);
+    SequenceSpeed speed;
+    speed.name = sequence.name;
+    Given given(truth_.rule, sequence);
+    std::vector<uint8_t> palette;
+    const Clock::time_point start = Clock::now();
+    for (const fs::path& path : frames) {
+      stop_if_interrupted();
+      const Image image = read_image(path);
+      if (speed.frames++ == 0) speed.width = image.width, speed.height = image.height;
+      check<FileError>(image.width == speed.width && image.height == speed.height,
+                       "evaluate: ", path.string(), ": expected ", speed.width, "x", speed.height,
+                       " as in the frames before; it is ", image.width, "x", image.height);
+      const std::optional<Mask> mask = given(path);
+      check<FileError>(!mask || (mask->width == image.width && mask->height == image.height),
+                       "evaluate: ", path.string(), ": expected a frame of its mask's size; it is ",
+                       image.width, "x", image.height);
+      MaskView view;
+      if (mask) view = {mask->ids.data(), mask->width, mask->height, 0}, palette = mask->palette;
+      const Clock::time_point before = Clock::now();
+      segmenter_.step({image.rgb.data(), image.width, image.height, 0}, mask ? &view : nullptr);
+      Mask found{image.width, image.height, segmenter_.labels(), palette};
+      speed.network_seconds += seconds_since(before);
+      speed.object_frames += int64_t(segmenter_.objects().size());
+      if (!progress) continue;
+      write_mask(folder / (path.stem().string() + ".png"), found);
+      progress->finished(sequence.name + "/" + path.filename().string());
+    }
+    speed.seconds = seconds_since(start);
+    speed.memory_bytes = int64_t(segmenter_.memory().bytes);
+    return speed;
+  }
+
+  const Truth& truth_;
+  const fs::path results_;
+  Segmenter segmenter_;
+};
+
+struct Totals {
+  int64_t frames = 0, object_frames = 0;
+  std::set<std::string> sizes;
+  explicit Totals(const Speed& speed) {
+    for (const SequenceSpeed& sequence : speed.sequences) {
+      frames += sequence.frames;
+      object_frames += sequence.object_frames;
+      sizes.insert(str(sequence.width, "x", sequence.height));
+    }
+  }
+  double objects() const { return double(object_frames) / double(frames); }
+};
+
+}  // namespace
+
+Speed run_data_set(const Truth& truth, const std::string& weights, const fs::path& results) {
+  std::error_code error;
+  check<FileError>(!fs::exists(results) || fs::is_empty(results, error), "evaluate: --run writes ",
+                   "masks into ", results.string(), ": expected an empty folder or none");
+  catch_interrupts();
+  return {weights, Runner(truth, weights, results)()};
+}
+
+FramesPerSecond frames_per_second(const Speed& speed, double SequenceSpeed::*seconds) {
+  double mean = 0, frames = 0, all = 0;
+  for (const SequenceSpeed& sequence : speed.sequences) {
+    mean += double(sequence.frames) / sequence.*seconds / double(speed.sequences.size());
+    frames += double(sequence.frames);
+    all += sequence.*seconds;
+  }
+  return {mean, frames / all};
+}
+
+std::string speed_line(const Speed& speed) {
+  const FramesPerSecond network = frames_per_second(speed, &SequenceSpeed::network_seconds),
+                        with_files = frames_per_second(speed, &SequenceSpeed::seconds);
+  const Totals totals(speed);
+  const SegmenterOptions options;
+  std::ostringstream out;
+  out.precision(3);
+  out << "frames/s, mean of sequences (total/total): " << network.mean << " (" << network.total
+      << "), with files " << with_files.mean << " (" << with_files.total << "); " << totals.frames
+      << " frames of "
+      << (totals.sizes.size() == 1 ? *totals.sizes.begin() : str(totals.sizes.size(), " sizes"))
+      << " at " << options.shorter_side << ", " << totals.objects() << " objects/frame, "
+      << options.device << " " << options.precision << ", " << num_threads() << " threads, memory "
+      << options.memory << " every " << options.every << ", " << kWarmUpFrames
+      << " frames of warm-up; peak " << format_bytes(peak_bytes());
+  return out.str();
+}
+
+std::string speed_json(const Speed& speed) {
+  const Totals totals(speed);
+  const SegmenterOptions options;
+  const auto both = [&](double SequenceSpeed::*seconds) {
+    const FramesPerSecond fps = frames_per_second(speed, seconds);
+    return nlohmann::ordered_json{{"mean_of_sequences", fps.mean}, {"total", fps.total}};
+  };
+  nlohmann::ordered_json sequences = nlohmann::json::array();
+  for (const SequenceSpeed& s : speed.sequences)
+    sequences.push_back(
+        nlohmann::ordered_json{{"name", s.name},
+                               {"frames", s.frames},
+                               {"objects_per_frame", double(s.object_frames) / double(s.frames)},
+                               {"size", {s.width, s.height}},
+                               {"seconds", s.seconds},
+                               {"network_seconds", s.network_seconds},
+                               {"memory_bytes", s.memory_bytes}});
+  const nlohmann::ordered_json json = {
+      {"frames_per_second", both(&SequenceSpeed::network_seconds)},
+      {"frames_per_second_with_files", both(&SequenceSpeed::seconds)},
+      {"frames", totals.frames},
+      {"objects_per_frame", totals.objects()},
+      {"peak_memory_bytes", int64_t(peak_bytes())},
+      {"warm_up_frames", kWarmUpFrames},
+      {"settings",
+       {{"size", options.shorter_side},
+        {"memory", options.memory},
+        {"every", options.every},
+        {"threads", num_threads()},
+        {"device", options.device},
+        {"precision", options.precision}}},
+      {"weights", speed.weights},
+      {"sequences", sequences}};
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
