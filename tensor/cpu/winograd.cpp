@@ -133,13 +133,34 @@ struct Run {
     });
   }
 
+  // Where patch t goes.
+  typename WinogradOutput<T>::Patch output(int64_t t) const {
+    const int64_t row = patches.row(t), column = patches.column(t);
+    const int64_t at = (patches.image(t) * s.oh + row) * s.ow + column;
+    return {.y = y + at * s.o,
+            .add = epilogue.add ? epilogue.add + at % epilogue.add_rows * s.o : nullptr,
+            .rows = std::min(patches.size, s.oh - row),
+            .columns = std::min(patches.size, s.ow - column)};
+  }
+
   // 2. m = V U at each place. Rows of the last panel beyond `count` hold anything; so do their
   // products, which nobody reads.
-  void multiply(int64_t count) const {
+  void multiply(int64_t first, int64_t count) const {
     const int64_t panels = s.o / kTileColumns;
     const int64_t groups = std::min<int64_t>(panels, 2), group = (panels + groups - 1) / groups;
-    parallel_for(kPlaces * groups, 1, [&](int64_t begin, int64_t end) {
+    const int64_t tasks = kPlaces * groups;
+    parallel_for(tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
+        // The products leave the memory alone: meanwhile a share of what the next step will meet is
+        // asked for.
+        for (int64_t t = task * count / tasks; t < (task + 1) * count / tasks; ++t) {
+          const auto to = output(first + t);
+          for (int64_t i = 0; i < to.rows; ++i)
+            for (int64_t k = 0; k < to.columns * s.o; k += kTileColumns) {
+              __builtin_prefetch(to.y + i * s.ow * s.o + k, 1, 2);
+              if (to.add) __builtin_prefetch(to.add + i * s.ow * s.o + k, 0, 2);
+            }
+        }
         const int64_t place = task / groups, first_panel = task % groups * group;
         for (int64_t k0 = 0; k0 < s.c; k0 += kDepth)
           for (int64_t j = first_panel; j < std::min(first_panel + group, panels); ++j) {
@@ -168,14 +189,7 @@ struct Run {
       for (int64_t t = begin; t < end; t += kTileRows) {
         WinogradOutput<T> out;
         out.patches = std::min(kTileRows, end - t);
-        for (int64_t r = 0; r < out.patches; ++r) {
-          const int64_t row = patches.row(first + t + r), column = patches.column(first + t + r);
-          const int64_t at = (patches.image(first + t + r) * s.oh + row) * s.ow + column;
-          out.to[r] = {.y = y + at * s.o,
-                       .add = epilogue.add ? epilogue.add + at % epilogue.add_rows * s.o : nullptr,
-                       .rows = std::min(patches.size, s.oh - row),
-                       .columns = std::min(patches.size, s.ow - column)};
-        }
+        for (int64_t r = 0; r < out.patches; ++r) out.to[r] = output(first + t + r);
         out.size = patches.size;
         out.channels = s.o;
         out.row_stride = s.ow * s.o;
@@ -207,7 +221,7 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
       const int64_t first = i * blocks.patches;
       const int64_t count = std::min(blocks.patches, patches.count - first);
       run.transform(first, count);
-      run.multiply(count);
+      run.multiply(first, count);
       run.transform_back(first, count);
     }
   });
