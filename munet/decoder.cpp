@@ -20,9 +20,9 @@ ResBlock::ResBlock(int in, int out, Rng& rng)
   if (in != out) skip = nn::Conv2d(in, out, 3, kSame3x3, rng);
 }
 
-Tensor ResBlock::operator()(const Tensor& x) const {
+Tensor ResBlock::operator()(const Tensor& x, Activation activation) const {
   const Tensor shortcut = skip.weight ? skip(x) : x;
-  return conv2(conv1(relu(x), {}, Activation::relu), shortcut);
+  return conv2(conv1(relu(x), {}, Activation::relu), shortcut, activation);
 }
 
 void ResBlock::visit(nn::Visitor& v) {
@@ -36,8 +36,8 @@ Refine::Refine(int skip_channels, int width, Rng& rng)
       res_skip(width, width, rng),
       res_out(width, width, rng) {}
 
-Tensor Refine::operator()(const Tensor& skip, const Tensor& prev) const {
-  return res_out(add(enlarge(prev, 2), skip));
+Tensor Refine::operator()(const Tensor& skip, const Tensor& prev, Activation activation) const {
+  return res_out(add(enlarge(prev, 2), skip), activation);
 }
 
 void Refine::visit(nn::Visitor& v) {
@@ -59,8 +59,7 @@ Tensor Decoder::operator()(const Tensor& read, const Tensor& value, const Tensor
   const Tensor shared = n == 1 ? value : concat(Tensors(std::size_t(n), value), 0);
   Tensor y = res_in(conv_in(concat({read, shared}, 3)));
   y = refine3(refine3.skip_branch(r3), y);
-  y = refine2(refine2.skip_branch(r2), y);
-  y = pred(relu(y));
+  y = pred(refine2(refine2.skip_branch(r2), y, Activation::relu));
   const Tensor z = enlarge(sub(narrow(y, 3, 1, 1), narrow(y, 3, 0, 1)), 4);
   return reshape(z, Shape{n, z.dim(1), z.dim(2)});
 }

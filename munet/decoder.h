@@ -5,10 +5,11 @@
 
 namespace munet {
 
-// y = skip(x) + conv2(relu(conv1(relu(x)))), 3x3, no norm; skip is x, or a 3x3 where widths differ.
+// y = activation(skip(x) + conv2(relu(conv1(relu(x))))), 3x3, no norm; skip is x, or a 3x3 where
+// widths differ.
 struct ResBlock : nn::Module {
   ResBlock(int in, int out, Rng& rng);
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const Tensor& x, Activation activation = Activation::none) const;
   void visit(nn::Visitor& v) override;
 
   nn::Conv2d conv1, conv2, skip;
@@ -19,8 +20,9 @@ struct Refine : nn::Module {
   Refine(int skip_channels, int width, Rng& rng);
   // The branch that sees no object: once per frame, [1,h,w,width].
   Tensor skip_branch(const Tensor& skip) const { return res_skip(conv_skip(skip)); }
-  // skip [1,h,w,width] of skip_branch, prev [n,h/2,w/2,width] -> [n,h,w,width].
-  Tensor operator()(const Tensor& skip, const Tensor& prev) const;
+  // skip [1,h,w,width] of skip_branch, prev [n,h/2,w/2,width] -> activation of [n,h,w,width].
+  Tensor operator()(const Tensor& skip, const Tensor& prev,
+                    Activation activation = Activation::none) const;
   void visit(nn::Visitor& v) override;
 
   nn::Conv2d conv_skip;
