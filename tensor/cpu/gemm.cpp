@@ -76,9 +76,10 @@ struct Tasks {
   Tasks(int64_t m, int64_t n, int64_t k) {
     constexpr int64_t kSerial = 1 << 16;  // multiply-adds that are not worth a second thread
     const int64_t threads = m * n * k < kSerial ? 1 : num_threads();
-    down = round_up((m + kRows - 1) / kRows, threads);  // the last thread shall not wait
+    const int64_t blocks = (m + kRows - 1) / kRows;
+    down = round_up(blocks, threads);                      // the last thread shall not wait
+    if ((m + down - 1) / down < kRows / 2) down = blocks;  // few rows: rather cut the columns
     rows = round_up((m + down - 1) / down, kTileRows);
-    if (threads > 1 && rows < kRows / 2) rows = kRows / 2;
     down = (m + rows - 1) / rows;
     const int64_t panels = (n + kTileColumns - 1) / kTileColumns;
     across = down >= threads ? 1 : std::min((2 * threads + down - 1) / down, (panels + 3) / 4);
