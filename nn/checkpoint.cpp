@@ -343,7 +343,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint, bool
     table += std::exchange(separator, ",") + quoted(name) + ":{\"dtype\":\"" +
              kTypes[rank_of(x.dtype())].first + "\",\"shape\":[";
     for (int axis = 0; axis < x.rank(); ++axis)
-      table += (axis ? "," : "") + std::to_string(x.dim(axis));
+      table += str(axis ? "," : "", x.dim(axis));
     table += str("],\"data_offsets\":[", at, ",", at + x.bytes(), "]}");
     at += x.bytes();
   }
