@@ -342,8 +342,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint, bool
   for (const auto& [name, x] : tensors) {
     table += std::exchange(separator, ",") + quoted(name) + ":{\"dtype\":\"" +
              kTypes[rank_of(x.dtype())].first + "\",\"shape\":[";
-    for (int axis = 0; axis < x.rank(); ++axis)
-      table += str(axis ? "," : "", x.dim(axis));
+    for (int axis = 0; axis < x.rank(); ++axis) table += str(axis ? "," : "", x.dim(axis));
     table += str("],\"data_offsets\":[", at, ",", at + x.bytes(), "]}");
     at += x.bytes();
   }
