@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# AddressSanitizer and UndefinedBehaviorSanitizer over every test (preset asan), then ThreadSanitizer
-# over those that use several threads. Slow; not part of tests/run.sh.
+# AddressSanitizer and UndefinedBehaviorSanitizer over every test (preset asan). Slow; not part of
+# tests/run.sh. Arguments go to ctest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset asan
