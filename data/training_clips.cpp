@@ -7,7 +7,9 @@ namespace munet {
 
 DataPart parse_data_part(const std::string& text) {
   check(text == "toy", "data: expected toy; given '", text, "'");
-  return {.kind = "toy"};
+  DataPart part;
+  part.kind = text;
+  return part;
 }
 
 std::unique_ptr<ClipSource> open_clips(const std::vector<DataPart>& parts,

@@ -17,7 +17,7 @@ namespace munet {
 struct DataPart {
   std::string kind;  // toy | pack | davis | youtube | folders | msra10k | ecssd | pascal-s |
                      // voc2012 | coco | stills
-  std::filesystem::path path;
+  std::filesystem::path path = {};
   std::string list;                  // of the data set: "2017/train", "train", ...; empty: default
   double share = 1;                  // of the clips, beside those of the other parts
   std::vector<std::string> without;  // sequences or pictures to leave out (held out)
