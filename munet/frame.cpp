@@ -68,6 +68,17 @@ Tensor prepare_frame(const uint8_t* rgb, std::ptrdiff_t stride, const FrameGeome
   return x;
 }
 
+Tensor normalise_frames(const Tensor& rgb) {
+  Tensor x = Tensor::empty(rgb.shape());
+  const float* from = rgb.data<float>();
+  float* to = x.data<float>();
+  parallel_for(rgb.numel() / 3, 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      for (int c = 0; c < 3; ++c) to[3 * i + c] = (from[3 * i + c] - kMean[c]) / kDeviation[c];
+  });
+  return x;
+}
+
 Tensor pad_masks(const Tensor& masks, const FrameGeometry& g) {
   const int64_t n = masks.dim(0);
   const Padding2d around{g.left, g.padded_width - g.width - g.left, g.top,

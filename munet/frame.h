@@ -27,6 +27,9 @@ FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side);
 Tensor prepare_frame(const uint8_t* rgb, std::ptrdiff_t stride, const FrameGeometry& geometry,
                      const std::string& pad_order);
 
+// rgb f32 [n,h,w,3] on the CPU, 0..1 -> normalised alike, as training wants it.
+Tensor normalise_frames(const Tensor& rgb);
+
 // masks [n, height, width] -> [n, padded_height, padded_width], 0 outside; and P [1, padded_height,
 // padded_width, k] -> [1, height, width, k].
 Tensor pad_masks(const Tensor& masks, const FrameGeometry& geometry);

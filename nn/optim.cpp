@@ -81,6 +81,39 @@ void AdamW::visit(Visitor& v) {
   }
 }
 
+Ema::Ema(const std::vector<NamedTensor>& tensors, double decay) : live_(tensors), decay_(decay) {
+  check(decay >= 0 && decay < 1, "Ema: expected a decay in [0, 1); given ", decay);
+  for (const auto& [name, tensor] : tensors) {
+    check_place("Ema", name, tensor);
+    average_.push_back({name, tensor.detach().clone()});
+  }
+}
+
+void Ema::update() {
+  const double t = double(++*steps_.data<int64_t>());
+  const double rest = 1 - std::min(decay_, (1 + t) / (10 + t));
+  for (std::size_t k = 0; k < live_.size(); ++k)
+    for_float(live_[k].tensor.dtype(), "Ema", [&](auto zero) {
+      using T = decltype(zero);
+      const T* p = live_[k].tensor.data<T>();
+      T* e = average_[k].tensor.data<T>();
+      parallel_for(live_[k].tensor.numel(), kGrain, [=](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) e[i] += T(rest) * (p[i] - e[i]);
+      });
+    });
+}
+
+void Ema::visit(Visitor& v) {
+  v("ema.step", steps_, Role::buffer);
+  for (auto& [name, tensor] : average_) v(name, tensor, Role::buffer);
+}
+
+StateDict Ema::averages() {
+  StateDict state;
+  for (const auto& [name, tensor] : average_) state.emplace(name, tensor);
+  return state;
+}
+
 void zero_grad(const std::vector<NamedTensor>& parameters) {
   for (const auto& [name, tensor] : parameters)
     if (tensor.requires_grad()) tensor.set_grad({});

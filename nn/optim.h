@@ -43,6 +43,25 @@ class AdamW : public Module {
   AdamWOptions options_;
 };
 
+// Exponential moving average of tensors (Polyak averaging): after step t (from 1)
+//   e = e + (1 - d)(p - e),   d = min(decay, (1 + t) / (10 + t))
+// so that the start is forgotten soon. Buffers are averaged alike. state_dict() has the averages
+// under the tensors' own names, and "ema.step".
+class Ema : public Module {
+ public:
+  // Starts as a copy. DTypeError or DeviceError for tensors not f32/f64 on the CPU, Error on a
+  // decay outside [0, 1).
+  Ema(const std::vector<NamedTensor>& tensors, double decay);
+  void update();
+  void visit(Visitor& v) override;
+  StateDict averages();  // without the counter: what load() of the averaged module takes
+
+ private:
+  std::vector<NamedTensor> live_, average_;
+  double decay_;
+  Tensor steps_ = Tensor::zeros({}, DType::i64);
+};
+
 // Forgets all gradients: the next backward() starts from nothing.
 void zero_grad(const std::vector<NamedTensor>& parameters);
 
