@@ -18,3 +18,5 @@ void catch_interrupts() {
 void stop_if_interrupted() {
   if (received != 0) throw Interrupted(received);
 }
+
+bool interrupted() { return received != 0; }

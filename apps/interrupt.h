@@ -12,3 +12,6 @@ struct Interrupted : std::exception {
   explicit Interrupted(int signal) : signal(signal) {}
 };
 void stop_if_interrupted();
+
+// The same for a loop that has something to save first: whether one has come.
+bool interrupted();

@@ -28,9 +28,9 @@ nn::StateDict trunk_of(const nn::StateDict& file) {
     if (!file.count(std::string(prefix) + "conv1.weight")) continue;
     nn::StateDict trunk;
     for (const auto& [name, tensor] : file)
-      trunk.emplace(name.starts_with(prefix) ? name.substr(std::string(prefix).size())
-                                             : "(" + name + ")",
-                    tensor);
+      trunk.emplace(
+          name.starts_with(prefix) ? name.substr(std::string(prefix).size()) : "(" + name + ")",
+          tensor);
     return trunk;
   }
   return {};

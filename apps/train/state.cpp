@@ -74,14 +74,14 @@ void save_state(TrainState& state, const std::filesystem::path& path) {
   put(checkpoint.tensors, "optimiser.", state.optimiser);
   if (state.ema) put(checkpoint.tensors, "ema.", *state.ema);
   checkpoint.metadata["munet"] = to_json(state.recipe.model);
-  checkpoint.metadata["train"] = Json{{"recipe", Json::parse(to_json(state.recipe))},
-                                      {"step", state.step},
-                                      {"clips", state.clips},
-                                      {"seconds", state.seconds},
-                                      {"best", state.best},
-                                      {"best_step", state.best_step},
-                                      {"data", state.data}}
-                                     .dump();
+  checkpoint.metadata["train"] = Json{
+      {"recipe", Json::parse(to_json(state.recipe))},
+      {"step", state.step},
+      {"clips", state.clips},
+      {"seconds", state.seconds},
+      {"best", state.best},
+      {"best_step", state.best_step},
+      {"data", state.data}}.dump();
   nn::save_checkpoint(path.string(), checkpoint, false, nn::Layout::plain);
 }
 

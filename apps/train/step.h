@@ -7,11 +7,11 @@
 #include "apps/train/state.h"
 
 struct StepReport {
-  double loss = 0, j = 0;       // means over the step's clips
-  double norm = 0;              // of the gradient, before clipping
-  double lr = 0;                // of everything but the encoders
-  munet::Clip clip;             // the last one, and what was found in it
-  Rollout found;                // its loss without the graph
+  double loss = 0, j = 0;  // means over the step's clips
+  double norm = 0;         // of the gradient, before clipping
+  double lr = 0;           // of everything but the encoders
+  munet::Clip clip;        // the last one, and what was found in it
+  Rollout found;           // its loss without the graph
 };
 
 // A loss or gradient that is not finite; `clip` is the one that did it. Nothing has been changed.

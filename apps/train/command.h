@@ -1,0 +1,8 @@
+// `munet train` and `munet export`.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+void add_train(CLI::App& app);

@@ -1,0 +1,25 @@
+// The run: steps, checkpoints, logs, until the steps or the time are over or somebody stops it.
+#pragma once
+
+#include <filesystem>
+
+#include "apps/train/state.h"
+
+// What does not change the result.
+struct RunOptions {
+  std::filesystem::path out;  // folder of everything that the run writes
+  double minutes = 0;         // of this leg, from the start of the program; 0: no limit
+  int64_t save_every = 500;   // steps
+  int64_t log_every = 10;
+  int64_t report_every = 100;
+  int loader_threads = 1;
+};
+
+enum class Ending { finished, out_of_time, interrupted };
+
+// Goes on from `state` to its last step. Files in `out`: last.safetensors (everything, replaced
+// every save_every steps and at the end), log.csv, validation.csv; at the end of all steps
+// final.safetensors (weights alone, averaged if the recipe averages). SIGINT or SIGTERM: saves and
+// returns. A loss or gradient that is not finite: Error that names the step, the last checkpoint
+// and the dump of the clip, which is bad-clip.safetensors and bad-clip.png.
+Ending run_training(TrainState& state, const munet::ClipSource& source, const RunOptions& options);
