@@ -114,7 +114,6 @@ void VideoReader::State::open() {
   const int failed =
       avformat_open_input(&opened, ("file:" + path.string()).c_str(), nullptr, &options);
   av_dict_free(&options);
-  if (failed == AVERROR(ENOMEM)) throw std::bad_alloc();
   check<FileError>(
       failed != AVERROR(ENOENT) && failed != AVERROR(EACCES) && failed != AVERROR(EISDIR),
       "read_video: cannot read ", path.string(), ": ", error_text(failed));
@@ -182,7 +181,8 @@ bool VideoReader::State::decode() {
   if (waiting) return true;
   while (!ended) {
     const int got = avcodec_receive_frame(codec.get(), decoded.get());
-    if (got == AVERROR(ENOMEM)) throw std::bad_alloc();
+    if (got == AVERROR(ENOMEM))  // damaged files ask for absurd amounts
+      fail("frames that fit into memory", str("\"", error_text(got), "\"; the file is damaged"));
     if (got == 0) return waiting = true;
     if (got == AVERROR_EOF) ended = true;
     if (got != AVERROR(EAGAIN)) continue;
@@ -196,7 +196,6 @@ bool VideoReader::State::decode() {
     }
     if (packet->stream_index == stream->index) {
       const int sent = avcodec_send_packet(codec.get(), packet.get());
-      if (sent == AVERROR(ENOMEM)) throw std::bad_alloc();
       const int64_t stamp = packet->pts == AV_NOPTS_VALUE ? packet->dts : packet->pts;
       if (sent < 0) lost.emplace(seconds_of(stamp, time), error_text(sent));
     }
