@@ -21,14 +21,14 @@ ResBlock::ResBlock(int in, int out, Rng& rng)
 }
 
 Tensor ResBlock::operator()(const Tensor& x, Activation activation) const {
-  const Tensor shortcut = skip.weight ? skip(x) : x;
+  const Tensor shortcut = skip.weight || skip.frozen() ? skip(x) : x;
   return conv2(conv1(relu(x), {}, Activation::relu), shortcut, activation);
 }
 
 void ResBlock::visit(nn::Visitor& v) {
   v("conv1", conv1);
   v("conv2", conv2);
-  if (skip.weight) v("skip", skip);
+  if (skip.weight || skip.frozen()) v("skip", skip);
 }
 
 Refine::Refine(int skip_channels, int width, Rng& rng)

@@ -17,10 +17,11 @@ void MemoryBank::check_room(std::size_t slot_bytes, int64_t new_permanent, int64
     permanent +=
         std::count_if(entries.begin(), entries.end(), [](const Entry& e) { return e.permanent; });
   const std::size_t needed = std::size_t(permanent + objects) * slot_bytes;
-  check(needed <= policy_.budget, "memory: the budget is ", policy_.budget, " bytes; ", permanent,
-        permanent == 1 ? " given mask" : " given masks", " and the previous frame of ", objects,
-        objects == 1 ? " object" : " objects", " need ", needed,
-        " at this frame size; raise the budget or reduce the frames");
+  check<BudgetError>(needed <= policy_.budget, "memory: the budget is ", policy_.budget, " bytes; ",
+                     permanent, permanent == 1 ? " given mask" : " given masks",
+                     " and the previous frame of ", objects, objects == 1 ? " object" : " objects",
+                     " need ", needed,
+                     " at this frame size; raise the budget or reduce the frames");
 }
 
 void MemoryBank::make_room(std::size_t slot_bytes, int64_t slots) {

@@ -9,6 +9,10 @@
 
 namespace munet {
 
+struct BudgetError : Error {  // what must be remembered does not fit
+  using Error::Error;
+};
+
 struct MemoryPolicy {
   // stm: every `every`-th frame of the video, and the previous one for one read (Oh et al. 2019).
   // fifo: the last `last` frames. Both: given masks are permanent, and when the budget is full each
@@ -23,8 +27,8 @@ class MemoryBank {
  public:
   explicit MemoryBank(MemoryPolicy policy = {});  // Error on an unknown kind, every < 1 or last < 1
 
-  // Error that names the bytes needed unless the permanent frames (those here and `new_permanent`
-  // more) and one previous frame for each of `objects` objects fit the budget.
+  // BudgetError that names the bytes needed unless the permanent frames (those here and
+  // `new_permanent` more) and one previous frame for each of `objects` objects fit the budget.
   void check_room(std::size_t slot_bytes, int64_t new_permanent, int64_t objects) const;
 
   // Makes room for one more slot per object; then add() one for each.

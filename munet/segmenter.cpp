@@ -7,11 +7,13 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/upsample.h"
 #include "munet/stream.h"
-#include "nn/fold.h"
 
 namespace munet {
 
 Segmenter::Segmenter(const std::string& checkpoint, SegmenterOptions options)
+    : Segmenter(Weights(checkpoint), std::move(options)) {}
+
+Segmenter::Segmenter(const Weights& weights, SegmenterOptions options)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   check<DeviceError>(parse_device(options.device).kind == Device::cpu,
@@ -25,9 +27,8 @@ Segmenter::Segmenter(const std::string& checkpoint, SegmenterOptions options)
         "segmenter: expected a shorter side of at least 16 pixels, or 0; given ",
         options.shorter_side);
   s.bank = MemoryBank({options.memory, options.every, options.last, options.memory_budget});
-  s.model = load_model(checkpoint);
-  s.top_k = options.top_k < 0 ? s.model->config.top_k : options.top_k;
-  nn::freeze(*s.model);
+  s.weights = weights.model_;
+  s.top_k = options.top_k < 0 ? s.net().config.top_k : options.top_k;
   s.options = std::move(options);
 }
 
@@ -36,6 +37,16 @@ Segmenter::Segmenter(Segmenter&&) noexcept = default;
 Segmenter& Segmenter::operator=(Segmenter&&) noexcept = default;
 
 void Segmenter::step(FrameView view, const MaskView* given) { state_->step(view, given); }
+
+void Segmenter::on_progress(std::function<bool(double)> progress) {
+  state_->progress = std::move(progress);
+}
+
+void Segmenter::seek(std::int64_t frame) {
+  check(frame >= 0, "segmenter: expected a frame number of at least 0; given ", frame);
+  state_->jump = state_->jump || frame != state_->next;
+  state_->next = frame;
+}
 
 std::vector<unsigned char> Segmenter::labels() const {
   check(state_->last.has_value(), "segmenter: labels before the first step");
@@ -58,9 +69,7 @@ std::vector<unsigned char> Segmenter::labels() const {
 std::vector<float> Segmenter::probability(int id) const {
   check(state_->last.has_value(), "segmenter: probability before the first step");
   const Frame& frame = *state_->last;
-  const auto found = std::find(frame.ids.begin(), frame.ids.end(), id);
-  check(found != frame.ids.end(), "segmenter: no object ", id);
-  const int64_t channel = found - frame.ids.begin() + 1, count = frame.probability.dim(3);
+  const int64_t channel = int64_t(state_->position(id)) + 1, count = frame.probability.dim(3);
   std::vector<float> soft(std::size_t(frame.probability.numel() / count));
   for (std::size_t i = 0; i < soft.size(); ++i)
     soft[i] = frame.probability.data<float>()[int64_t(i) * count + channel];
@@ -71,8 +80,7 @@ void Segmenter::correct(int id, const std::vector<float>& probability) {
   check(state_->last.has_value(), "segmenter: correct before the first step");
   Frame& frame = *state_->last;
   const FrameGeometry& g = frame.geometry;
-  const auto found = std::find(frame.ids.begin(), frame.ids.end(), id);
-  check(found != frame.ids.end(), "segmenter: no object ", id);
+  const std::size_t position = state_->position(id);
   check<ShapeError>(int64_t(probability.size()) == g.input_width * g.input_height,
                     "segmenter: expected a soft mask of ", g.input_width, "x", g.input_height,
                     " values; given ", probability.size());
@@ -81,7 +89,7 @@ void Segmenter::correct(int id, const std::vector<float>& probability) {
   Tensor soft = Tensor::from(probability, {1, g.input_height, g.input_width, 1});
   soft = upsample_bilinear(soft, {.height = g.height, .width = g.width});
   const Tensor padded = pad_masks(soft.view({1, g.height, g.width}), g);
-  const Tensor channel = frame.masks.rows(found - frame.ids.begin(), 1);
+  const Tensor channel = frame.masks.rows(int64_t(position), 1);
   std::copy_n(padded.data<float>(), padded.numel(), channel.data<float>());
 }
 
@@ -91,10 +99,7 @@ std::vector<int> Segmenter::objects() const {
 
 void Segmenter::remove(int id) {
   State& s = *state_;
-  const std::vector<int> ids = objects();
-  const auto found = std::find(ids.begin(), ids.end(), id);
-  check(found != ids.end(), "segmenter: no object ", id);
-  const std::size_t k = std::size_t(found - ids.begin());
+  const std::size_t k = s.position(id);
   Frame& frame = *s.last;
   s.bank.remove(id);
   const auto without = [&](const Tensor& x, int axis, int64_t at) {
@@ -102,7 +107,8 @@ void Segmenter::remove(int id) {
     return concat({narrow(x, axis, 0, at), narrow(x, axis, at + 1, size - at - 1)}, axis);
   };
   NoGrad no_grad;
-  frame.masks = ids.size() > 1 && frame.masks ? without(frame.masks, 0, int64_t(k)) : Tensor{};
+  frame.masks =
+      frame.ids.size() > 1 && frame.masks ? without(frame.masks, 0, int64_t(k)) : Tensor{};
   frame.probability = without(frame.probability, 3, int64_t(k) + 1);
   frame.ids.erase(frame.ids.begin() + std::ptrdiff_t(k));
   frame.named.erase(id);
@@ -113,7 +119,8 @@ void Segmenter::remove(int id) {
 void Segmenter::reset() {
   state_->bank.clear();
   state_->last.reset();
-  state_->frames = 0;
+  state_->frames = state_->next = 0;
+  state_->jump = false;
 }
 
 std::int64_t Segmenter::frames() const { return state_->frames; }
@@ -124,6 +131,7 @@ MemoryReport Segmenter::memory() const {
     report.objects.push_back({id, state_->bank.frames(id), state_->bank.bytes(id)});
   report.bytes = state_->bank.bytes();
   report.budget = state_->options.memory_budget;
+  report.weights = state_->weights->bytes;
   return report;
 }
 

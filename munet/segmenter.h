@@ -1,20 +1,32 @@
 // Segmenter: push one frame, get its masks. All that an embedding application sees; C++17-clean,
-// no type of the engine or of a third party behind it.
+// no type of the engine or of a third party behind it. The same for C and other languages: munet.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
+
 namespace munet {
 
-// 8-bit RGB, interleaved; rows `stride` bytes apart. Not owned; read only during the call.
+// How the 8-bit pixels of a frame lie in memory. rgb, bgr: 3 bytes a pixel; rgba, bgra: 4, the last
+// is not looked at. nv12: a plane of luma, then one of U and V in turn for each 2x2 pixels, in
+// video range (16..235), of BT.601 (most cameras); nv12_709: of BT.709 (HD video).
+enum class PixelFormat { rgb, bgr, rgba, bgra, nv12, nv12_709 };
+
+// A picture. Not owned; read only during the call.
 struct FrameView {
-  const unsigned char* rgb = nullptr;
-  int width = 0, height = 0;  // pixels
-  std::ptrdiff_t stride = 0;  // bytes; 0: rows follow each other
+  const unsigned char* pixels = nullptr;  // the uppermost row; of luma for nv12
+  int width = 0, height = 0;              // pixels
+  std::ptrdiff_t stride = 0;  // bytes to the next row; 0: rows follow each other; may be negative
+  PixelFormat format = PixelFormat::rgb;
+  const unsigned char* chroma = nullptr;  // nv12: the rows of U and V; null: right behind the luma
+  std::ptrdiff_t chroma_stride = 0;       // bytes; 0: the luma's
 };
 
 // One id per pixel: 0 nothing, 1..254 an object, 255 void (read as 0). The frame's size.
@@ -43,14 +55,36 @@ struct MemoryReport {
   };
   std::vector<Object> objects;
   std::size_t bytes = 0, budget = 0;
+  std::size_t weights = 0;  // bytes, once for all segmenters that share them
+};
+
+// What step() throws when the progress function asked it to stop.
+struct Cancelled : std::runtime_error {
+  Cancelled() : std::runtime_error("segmenter: cancelled by the progress function") {}
+};
+
+// A checkpoint, read once and packed for the kernels once. Copies share it, and so do all
+// segmenters made from it, in any number of threads; it goes with the last of them.
+class Weights {
+ public:
+  // FileError if the checkpoint is absent, damaged or of another model.
+  explicit Weights(const std::string& checkpoint);
+  std::size_t bytes() const;  // of the packed weights
+
+ private:
+  friend class Segmenter;
+  struct [[gnu::visibility("hidden")]] Model;
+  std::shared_ptr<Model> model_;
 };
 
 // Errors are exceptions derived from munet::Error (a std::runtime_error) that say what was expected
 // and what was found; a step that throws leaves the segmenter as it was before the call.
-// One segmenter is used by one thread at a time.
+// One segmenter is used by one thread at a time; different ones need no care, also if they share
+// weights: the results are the same bits as alone.
 class Segmenter {
  public:
-  // FileError if the checkpoint is absent, damaged or of another model.
+  explicit Segmenter(const Weights& weights, SegmenterOptions options = {});
+  // The same, with weights of its own. FileError as Weights.
   explicit Segmenter(const std::string& checkpoint, SegmenterOptions options = {});
   ~Segmenter();
   Segmenter(Segmenter&&) noexcept;
@@ -60,6 +94,17 @@ class Segmenter {
   // right) there, for good in memory; other objects keep their prediction where the mask is 0. All
   // frames have one size, until reset(). Before the first mask there is nothing to find.
   void step(FrameView frame, const MaskView* given = nullptr);
+
+  // Called during step() with the share of it that is done, rising in 0..1, some five times a
+  // frame and once per object. If it returns false, step() throws Cancelled. It must not use this
+  // segmenter. Null: none.
+  void on_progress(std::function<bool(double)> progress);
+
+  // The next frame pushed is number `frame` of the video, anywhere in it, and not the neighbour of
+  // the last: no motion is measured between them, objects and memory stay, and which frames
+  // are kept goes on by their numbers. Without seek() a frame's number is the one before plus 1.
+  // Error if negative.
+  void seek(std::int64_t frame);
 
   // Of the last frame, at its own size: the id of the most probable object per pixel (0: none), and
   // the soft mask of one object, 0..1. Error before the first step or on an unknown object.
@@ -72,19 +117,28 @@ class Segmenter {
 
   std::vector<int> objects() const;  // ids, ascending
   void remove(int id);               // forgets an object; Error if unknown
-  void reset();                      // forgets all objects and frames; the model stays
+  void reset();                      // forgets all objects and frames; weights and options stay
   std::int64_t frames() const;       // pushed since the start or reset()
   MemoryReport memory() const;
 
-  // Everything but the model and the options, with a note of the caller's: a segmenter of the same
-  // checkpoint and options that loads the file goes on exactly as this one would. load() returns
-  // the note. FileError (path, reason) if it cannot be written or read, or is not such a file.
+  // Everything but the weights and the options, with a note of the caller's: a segmenter of the
+  // same weights and options that loads the file goes on exactly as this one would. load() returns
+  // the note. FileError (path, reason) if it cannot be written or read, is not such a file, or
+  // comes from other weights or another shorter_side; then nothing has changed.
   void save(const std::string& path, const std::string& note = "") const;
   std::string load(const std::string& path);
 
  private:
-  struct State;
+  struct [[gnu::visibility("hidden")]] State;
   std::unique_ptr<State> state_;
 };
 
+// CPU threads that work on one step, the caller included, at most; at first the cores this process
+// may run on. They are one pool for the process: of steps that run at the same time one gets the
+// pool, the others work alone. Not during a step. Error outside 1..256.
+int num_threads();
+void set_num_threads(int threads);
+
 }  // namespace munet
+
+#pragma GCC visibility pop

@@ -8,14 +8,14 @@ namespace munet {
 void Segmenter::save(const std::string& path, const std::string& note) const {
   const State& s = *state_;
   nn::Checkpoint file;
-  file.metadata = {{"munet_state", note}};
+  file.metadata = {{"munet_state", note}, {"munet_weights", s.weights->fingerprint}};
   s.bank.save(file.tensors);
   const Frame none, &last = s.last ? *s.last : none;
   const auto store = [&](const char* name, const auto& values) {
     const std::vector<int64_t> numbers(values.begin(), values.end());
     if (!numbers.empty()) file.tensors[name] = Tensor::from(numbers, {int64_t(numbers.size())});
   };
-  store("frames", std::vector<int64_t>{s.frames, last.index});
+  store("frames", std::vector<int64_t>{s.frames, last.index, s.next, s.jump});
   if (s.last) {
     store("size", std::vector<int64_t>{last.geometry.input_width, last.geometry.input_height});
     store("ids", last.ids);
@@ -48,7 +48,10 @@ std::string Segmenter::load(const std::string& path) {
     check<FileError>(ok, "segmenter: ", path, ": expected ", what,
                      "; found something else; it was not saved by a segmenter with these options");
   };
-  need(note != file.metadata.end() && frames.size() == 2, "a saved segmenter");
+  need(note != file.metadata.end() && frames.size() == 4, "a saved segmenter");
+  const auto weights = file.metadata.find("munet_weights");
+  check<FileError>(weights != file.metadata.end() && weights->second == s.weights->fingerprint,
+                   "segmenter: ", path, ": it was saved by a segmenter with other weights");
   std::optional<Frame> last;
   if (!size.empty()) {
     need(size.size() == 2, "the frame's size");
@@ -72,13 +75,21 @@ std::string Segmenter::load(const std::string& path) {
     need(last->given.empty() || int64_t(last->given.size()) == g.input_width * g.input_height,
          "given");
     NoGrad no_grad;
-    last->query = s.model->encode_query(last->x);
+    last->query = s.net().encode_query(last->x);
   }
   MemoryBank bank = s.bank;
   bank.clear();
   bank.load(file.tensors);
+  for (const int id : last ? last->ids : std::vector<int>{})
+    for (const MemorySlot* slot : bank.slots(id))
+      need(slot->positions == last->x.dim(1) / 16 * (last->x.dim(2) / 16) &&
+               slot->key_dim == s.net().config.key_dim &&
+               slot->value_dim == s.net().config.value_dim,
+           "memory of the frame's size");
   s.bank = std::move(bank);
   s.frames = frames[0];
+  s.next = frames[2];
+  s.jump = frames[3] != 0;
   s.last = std::move(last);
   return note->second;
 }

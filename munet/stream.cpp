@@ -2,12 +2,14 @@
 #include "munet/stream.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/upsample.h"
+#include "munet/pixels.h"
 #include "tensor/image_resize.h"
 
 namespace munet {
@@ -18,6 +20,9 @@ std::vector<uint8_t> read_ids(const MaskView& mask, const FrameGeometry& g, std:
   check<ShapeError>(mask.ids && mask.width == g.input_width && mask.height == g.input_height,
                     "segmenter: expected a mask of the frame's size ", g.input_width, "x",
                     g.input_height, "; given ", mask.width, "x", mask.height);
+  check<ShapeError>(mask.stride == 0 || std::abs(mask.stride) >= mask.width,
+                    "segmenter: a row of the mask has ", mask.width, " bytes; given a stride of ",
+                    mask.stride);
   const std::ptrdiff_t stride = mask.stride ? mask.stride : mask.width;
   std::vector<uint8_t> ids;
   ids.reserve(std::size_t(mask.width) * std::size_t(mask.height));
@@ -50,13 +55,24 @@ Tensor masks_of(const Tensor& probability, const FrameGeometry& g) {
 
 std::size_t Segmenter::State::slot_bytes(const FrameGeometry& g) const {
   return std::size_t(packed_memory_bytes(g.padded_height / 16 * (g.padded_width / 16),
-                                         model->config.key_dim, model->config.value_dim));
+                                         net().config.key_dim, net().config.value_dim));
+}
+
+std::size_t Segmenter::State::position(int id) const {
+  const std::vector<int> none, &ids = last ? last->ids : none;
+  const auto found = std::find(ids.begin(), ids.end(), id);
+  check<UnknownObject>(found != ids.end(), "segmenter: no object ", id);
+  return std::size_t(found - ids.begin());
+}
+
+void Segmenter::State::report(double done) const {
+  if (progress && !progress(done)) throw Cancelled();
 }
 
 // Puts the last frame into the bank, for the objects it has.
 void Segmenter::State::memorize_last() {
   if (last->ids.empty() || !last->masks) return;
-  const KeyValue kv = model->memorize(last->x, last->masks);
+  const KeyValue kv = net().memorize(last->x, last->masks);
   const int64_t n = int64_t(last->ids.size()), positions = kv.key.dim(1) * kv.key.dim(2);
   bank.make_room(slot_bytes(last->geometry), n);
   const Tensor keys = kv.key.view({n * positions, kv.key.dim(3)});
@@ -70,15 +86,18 @@ void Segmenter::State::memorize_last() {
 
 // z [n, padded_height, padded_width] of the objects known before this frame.
 Tensor Segmenter::State::segment(const Frame& frame) {
-  const Tensor f_out = model->fuse_motion(frame.query, &last->query);
-  const KeyValue kv = model->query_key_value(f_out);
+  const Tensor f_out = net().fuse_motion(frame.query, jump ? nullptr : &last->query);
+  const KeyValue kv = net().query_key_value(f_out);
   const int64_t positions = kv.key.dim(1) * kv.key.dim(2);
   const Tensor question = kv.key.view({positions, kv.key.dim(3)});
   Tensors read;
-  for (int id : last->ids)
+  for (int id : last->ids) {
+    report(0.5 + 0.2 * double(read.size()) / double(last->ids.size()));
     read.push_back(
         memory_read(bank.slots(id), question, top_k).view({1, positions, kv.value.dim(3)}));
-  return model->decode(read.size() == 1 ? read[0] : concat(read, 0), kv.value, frame.query);
+  }
+  report(0.7);
+  return net().decode(read.size() == 1 ? read[0] : concat(read, 0), kv.value, frame.query);
 }
 
 void Segmenter::State::predict(Frame& frame) {
@@ -132,10 +151,9 @@ void Segmenter::State::apply_given(Frame& frame) {
 
 void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   NoGrad no_grad;
-  check(view.rgb != nullptr, "segmenter: the frame has no pixels (null pointer)");
   Frame frame;
   frame.geometry = frame_geometry(view.width, view.height, options.shorter_side);
-  frame.index = frames;
+  frame.index = next;
   const FrameGeometry& g = frame.geometry;
   check<ShapeError>(!last || (last->geometry.input_width == g.input_width &&
                               last->geometry.input_height == g.input_height),
@@ -149,10 +167,14 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
     const int64_t pending = last && last->masks ? int64_t(last->named.size()) : 0;
     bank.check_room(slot_bytes(g), int64_t(frame.named.size()) + pending, int64_t(all.size()));
   }
-  const std::ptrdiff_t stride = view.stride ? view.stride : std::ptrdiff_t(view.width) * 3;
-  frame.x = prepare_frame(view.rgb, stride, g, model->config.pad_order);
-  frame.query = model->encode_query(frame.x);
+  std::vector<uint8_t> converted;
+  const RgbRows rgb = as_rgb(view, converted);
+  frame.x = prepare_frame(rgb.rows, rgb.stride, g, net().config.pad_order);
+  report(0.02);
+  frame.query = net().encode_query(frame.x);
+  report(0.3);
   if (last) memorize_last();
+  report(0.45);
 
   if (given) {
     apply_given(frame);
@@ -161,6 +183,7 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   } else {
     frame.probability = Tensor::full({1, g.height, g.width, 1}, 1);
   }
+  report(0.95);
   bank.forget_transient();
   if (!frame.ids.empty()) frame.masks = masks_of(frame.probability, g);
   if (g.width != g.input_width || g.height != g.input_height)
@@ -168,6 +191,8 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
         upsample_bilinear(frame.probability, {.height = g.input_height, .width = g.input_width});
   last = std::move(frame);
   ++frames;
+  next = last->index + 1;
+  jump = false;
 }
 
 }  // namespace munet

@@ -12,6 +12,17 @@
 
 namespace munet {
 
+struct UnknownObject : Error {  // no object has this id
+  using Error::Error;
+};
+
+// A frozen model. The network's functions only read it, so any number of threads may call them.
+struct Weights::Model {
+  std::unique_ptr<MUNet> net;
+  std::size_t bytes = 0;
+  std::string fingerprint;  // of keys and weights, before packing
+};
+
 // What one frame leaves behind: its result, and what the next frame needs of it.
 struct Frame {
   FrameGeometry geometry;
@@ -27,22 +38,29 @@ struct Frame {
 
 struct Segmenter::State {
   SegmenterOptions options;
-  std::unique_ptr<MUNet> model;
+  std::shared_ptr<Weights::Model> weights;
   MemoryBank bank;
   int top_k = 0;
-  int64_t frames = 0;
+  int64_t frames = 0;  // pushed
+  int64_t next = 0;    // number of the next frame in its video
+  bool jump = false;   // and that it is no neighbour of the last
   std::optional<Frame> last;
+  std::function<bool(double)> progress;
 
+  MUNet& net() const { return *weights->net; }
   // Pushes a frame; nothing has changed if it throws (but that the last frame is memorised).
   void step(const FrameView& view, const MaskView* given);
   // Bytes of one memorised frame of one object.
   std::size_t slot_bytes(const FrameGeometry& g) const;
+  // Of one of the last frame's objects, 0 for the first; UnknownObject if it is none.
+  std::size_t position(int id) const;
 
  private:
   void memorize_last();
   Tensor segment(const Frame& frame);
   void predict(Frame& frame);
   void apply_given(Frame& frame);
+  void report(double done) const;  // to the progress function; throws Cancelled
 };
 
 }  // namespace munet

@@ -1,0 +1,57 @@
+// Weights: from a checkpoint to what all segmenters share.
+#include <cstring>
+
+#include "munet/stream.h"
+#include "nn/fold.h"
+
+namespace munet {
+namespace {
+
+// A number that other keys or other weights do not have: FNV-1a over words of 8 bytes (Fowler,
+// Noll, Vo), with a shift so that high bits come back down.
+class Fingerprint {
+ public:
+  void add(const void* data, std::size_t bytes) {
+    const char* at = static_cast<const char*>(data);
+    for (; bytes > 0; at += 8) {
+      uint64_t word = 0;
+      const std::size_t n = std::min<std::size_t>(bytes, 8);
+      std::memcpy(&word, at, n);
+      state_ = (state_ ^ word) * 0x100000001b3;
+      state_ ^= state_ >> 29;
+      bytes -= n;
+    }
+  }
+  std::string text() const {
+    std::ostringstream out;
+    out << std::hex << state_;
+    return out.str();
+  }
+
+ private:
+  uint64_t state_ = 0xcbf29ce484222325;
+};
+
+// Once packed, the weights as they were in the file are not read again.
+struct Release : nn::Visitor {
+  void tensor(const std::string&, Tensor& value, nn::Role) override { value = {}; }
+};
+
+}  // namespace
+
+Weights::Weights(const std::string& checkpoint) : model_(std::make_shared<Model>()) {
+  model_->net = load_model(checkpoint);
+  MUNet& net = *model_->net;
+  Fingerprint fingerprint;
+  const std::string keys = to_json(net.config);
+  fingerprint.add(keys.data(), keys.size());
+  for (const nn::NamedTensor& named : nn::tensors(net))
+    fingerprint.add(named.tensor.raw(), std::size_t(named.tensor.bytes()));
+  model_->fingerprint = fingerprint.text();
+  model_->bytes = std::size_t(nn::freeze(net).packed_bytes);
+  Release().walk(net);
+}
+
+std::size_t Weights::bytes() const { return model_->bytes; }
+
+}  // namespace munet
