@@ -8,4 +8,6 @@ const Backend& cuda_backend() {
   throw DeviceError("Device::cuda: this build has no CUDA (configure with --preset cuda)");
 }
 
+bool register_cuda_kernels() { return false; }
+
 }  // namespace munet

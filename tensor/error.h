@@ -20,6 +20,9 @@ struct DTypeError : Error {  // element type not accepted here
 struct DeviceError : Error {  // wrong, missing or unsupported device
   using Error::Error;
 };
+struct CudaError : Error {  // a call of CUDA failed: what was called, where, and what it said
+  using Error::Error;
+};
 struct FileError : Error {  // reading or writing; the message always holds the path
   using Error::Error;
 };

@@ -82,7 +82,7 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
 
 Storage::~Storage() {
   if (device_.kind != Device::cpu) {
-    cuda_backend().release(device_, data_);
+    cuda_backend().release(device_, data_, bytes_);
     return;
   }
 #ifdef MUNET_POISON

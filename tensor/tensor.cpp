@@ -43,21 +43,25 @@ Tensor Tensor::empty(Shape shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(Shape shape, DType dtype, Device device) {
   Tensor x = empty(shape, dtype, device);
-  const std::size_t bytes = std::size_t(x.bytes());
+  const unsigned char zero = 0;
   if (device.kind == Device::cpu)
-    std::memset(x.raw(), 0, bytes);
+    std::memset(x.raw(), 0, std::size_t(x.bytes()));
   else
-    cuda_backend().fill(device, x.raw(), 0, bytes);
+    cuda_backend().fill(device, x.raw(), &zero, 1, x.bytes());
   return x;
 }
 
 Tensor Tensor::full(Shape shape, double value, DType dtype, Device device) {
-  Tensor x = empty(shape, dtype);
+  Tensor x = empty(shape, dtype, device);
   for_any(dtype, [&](auto zero) {
     using T = decltype(zero);
-    std::fill_n(x.data<T>(), x.numel(), convert<T>(value));
+    const T element = convert<T>(value);
+    if (device.kind == Device::cpu)
+      std::fill_n(x.data<T>(), x.numel(), element);
+    else
+      cuda_backend().fill(device, x.raw(), &element, sizeof(T), x.numel());
   });
-  return x.to(device);
+  return x;
 }
 
 double Tensor::item() const {

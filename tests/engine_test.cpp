@@ -5,6 +5,7 @@
 
 #include "autograd/gradcheck.h"
 #include "autograd/node.h"
+#include "ops_cuda/failures.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/catch.h"
@@ -232,4 +233,41 @@ TEST_CASE("gradcheck finds a wrong gradient and says where", "[tape]") {
   const GradcheckResult bad = gradcheck(square(0.1), {x});
   CHECK(!bad.ok);
   CHECK(bad.message.find("worst at element 3") != std::string::npos);
+}
+
+TEST_CASE("a GPU's failures: each its own text", "[cuda]") {
+  using namespace munet::cuda;
+  const Device card{Device::cuda, 1};
+  CHECK(no_device_text("no CUDA-capable device is detected") ==
+        "Device::cuda: no usable device: no CUDA-capable device is detected");
+  CHECK(unsupported_text("GTX 1080", 61, "75-real;90") ==
+        "Device::cuda: GTX 1080 has compute capability 6.1, but this build has code for 7.5, 9.0; "
+        "nvcc 13 makes none before 7.5");
+  CHECK(unsupported_text("RTX 3090", 86, "75-real;90") ==
+        "Device::cuda: RTX 3090 has compute capability 8.6, but this build has code for 7.5, 9.0; "
+        "configure with -DCMAKE_CUDA_ARCHITECTURES=86");
+  CHECK(
+      out_of_memory_text(card, 3u << 29, 9 * (std::size_t{1} << 30), 200 << 20) ==
+      "cuda:1: out of memory: 1.50 GiB asked, 9.00 GiB used by tensors, 200.0 MiB free; lower the "
+      "frame size, the number of objects or frames in memory, when training the clip's frames or "
+      "crop, or compute in f16 or bf16");
+  CHECK(
+      lost_text(card, "an illegal memory access was encountered", "kernel sum") ==
+      "cuda:1: the device is lost: an illegal memory access was encountered (seen at kernel sum); "
+      "nothing can be computed on it any more by this process, start it again");
+  CHECK(other_device_text({Device::cuda, 0}, card) ==
+        "Device::cuda: this process computes on cuda:0; given cuda:1 (one card per process)");
+}
+
+TEST_CASE("which cards a build's code covers", "[cuda]") {
+  using munet::cuda::covers;
+  CHECK(covers("75-real;80-real;90", 75));
+  CHECK(covers("75-real;80-real;90", 86));   // machine code of a minor version before
+  CHECK(covers("75-real;80-real;90", 120));  // PTX
+  CHECK(covers("75-real;80-real;90-real", 90));
+  CHECK_FALSE(covers("75-real;80-real;90-real", 100));
+  CHECK_FALSE(covers("75-real;86-real", 80));
+  CHECK_FALSE(covers("90-virtual", 75));
+  CHECK(covers("80-virtual", 90));
+  CHECK(covers("native", 61));
 }

@@ -21,7 +21,7 @@ check() (
       may["data"] = "tensor data"
       may["ops_cuda"] = may["autograd"] " ops_cuda"
       may["apps"] = may["munet"] " data apps"
-      may["tests"] = may["apps"] " tests"
+      may["tests"] = may["apps"] " ops_cuda tests"
     }
     FNR == 1 { folder = FILENAME; sub("/.*", "", folder) }
     FNR == 401 { offends("a file has at most 400 lines") }
@@ -31,6 +31,9 @@ check() (
       sub("/.*", "", target)
       if (index(" " may[folder] " ", " " target " ") == 0)
         offends(folder " may include only: " may[folder])
+    }
+    folder == "tests" && /"ops_cuda\/(cuda\.h|register\.h|.*\.cuh)"/ {
+      offends("tests include of ops_cuda what is plain C++")
     }
     /[<"]Eigen/ && FILENAME != "tensor/cpu/kernels_generic.cpp" {
       offends("Eigen is for tensor/cpu/kernels_generic.cpp")

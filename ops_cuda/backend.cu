@@ -1,0 +1,320 @@
+// The CUDA backend: one card, one stream, the driver's stream-ordered pool as the allocator, and
+// what becomes of errors. Read cuda.h first.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#include "autograd/node.h"
+#include "ops_cuda/cuda.h"
+#include "ops_cuda/failures.h"
+#include "ops_cuda/register.h"
+
+namespace munet {
+namespace cuda {
+namespace {
+
+struct Context {
+  int index = -1;
+  cudaStream_t stream = nullptr;
+  cudaMemPool_t pool = nullptr;
+  cublasLtHandle_t cublas = nullptr;
+#ifdef MUNET_CUDNN
+  cudnnHandle_t cudnn = nullptr;
+#endif
+  cudaDeviceProp properties = {};
+  std::mutex mutex;  // of the figures below
+  std::size_t active = 0, peak = 0, limit = 0;
+};
+
+// Never destroyed: tensors with static life outlast it. Null before the first use of the card.
+std::atomic<Context*> current{nullptr};
+std::atomic<bool> is_lost{false};
+std::string& lost_reason() {
+  static std::string* text = new std::string;
+  return *text;
+}
+
+const char* file_name(const char* path) {
+  const char* slash = std::strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+Device device() {
+  const Context* c = current;
+  return {Device::cuda, c ? c->index : 0};
+}
+
+void check_alive() {
+  if (is_lost) throw DeviceError(lost_reason());
+}
+
+// Errors of the process's context stay: every later call fails with them. Others pass.
+[[noreturn]] void fail(cudaError_t result, const std::string& where) {
+  check_alive();
+  cudaGetLastError();  // an error that passes is taken back here
+  const std::string reason = cudaGetErrorString(result);
+  if (result == cudaErrorNoKernelImageForDevice && current)
+    throw DeviceError(
+        unsupported_text(current.load()->properties.name,
+                         10 * current.load()->properties.major + current.load()->properties.minor,
+                         MUNET_CUDA_ARCHITECTURES));
+  const bool stays = current && cudaStreamQuery(current.load()->stream) != cudaSuccess &&
+                     cudaGetLastError() != cudaErrorNotReady && cudaFree(nullptr) != cudaSuccess;
+  if (stays) {
+    lost_reason() = lost_text(device(), reason, where);
+    is_lost = true;
+    throw DeviceError(lost_reason());
+  }
+  throw CudaError(str(where, ": ", reason));
+}
+
+// The card's context, made at its first use. One card per process: no code asks which.
+Context& context(Device wanted) {
+  static std::mutex mutex;
+  check_alive();
+  Context* made = current;
+  if (!made) {
+    std::lock_guard lock(mutex);
+    made = current;
+    if (!made) {
+      int count = 0;
+      const cudaError_t result = cudaGetDeviceCount(&count);
+      check<DeviceError>(result == cudaSuccess, no_device_text(cudaGetErrorString(result)));
+      check<DeviceError>(
+          wanted.index < count,
+          no_device_text(str(wanted, " of ", count, " devices (cuda:0 is the first)")));
+      auto fresh = std::make_unique<Context>();
+      fresh->index = wanted.index;
+      CUDA_CHECK(cudaGetDeviceProperties(&fresh->properties, wanted.index));
+      const int capability = 10 * fresh->properties.major + fresh->properties.minor;
+      check<DeviceError>(
+          covers(MUNET_CUDA_ARCHITECTURES, capability),
+          unsupported_text(fresh->properties.name, capability, MUNET_CUDA_ARCHITECTURES));
+      CUDA_CHECK(cudaSetDevice(wanted.index));
+      CUDA_CHECK(cudaStreamCreateWithFlags(&fresh->stream, cudaStreamNonBlocking));
+      CUDA_CHECK(cudaDeviceGetDefaultMemPool(&fresh->pool, wanted.index));
+      uint64_t keep_all = UINT64_MAX;  // freed memory stays ours: the pool is the cache
+      CUDA_CHECK(cudaMemPoolSetAttribute(fresh->pool, cudaMemPoolAttrReleaseThreshold, &keep_all));
+      CUDA_CHECK(cublasLtCreate(&fresh->cublas));
+#ifdef MUNET_CUDNN
+      CUDA_CHECK(cudnnCreate(&fresh->cudnn));
+      CUDA_CHECK(cudnnSetStream(fresh->cudnn, fresh->stream));
+#endif
+      current = made = fresh.release();
+    }
+  }
+  check<DeviceError>(made->index == wanted.index, other_device_text(device(), wanted));
+  thread_local bool chosen = false;  // the current device is a thread's own
+  if (!chosen) CUDA_CHECK(cudaSetDevice(made->index));
+  chosen = true;
+  return *made;
+}
+Context& context() {
+  check(current != nullptr, "cuda: used before the first tensor on a card");
+  return context(device());
+}
+
+std::size_t free_bytes(Context& c) {
+  std::size_t free = 0, total = 0, pool = 0, used = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  CUDA_CHECK(cudaMemPoolGetAttribute(c.pool, cudaMemPoolAttrReservedMemCurrent, &pool));
+  CUDA_CHECK(cudaMemPoolGetAttribute(c.pool, cudaMemPoolAttrUsedMemCurrent, &used));
+  free += pool - used;
+  return c.limit ? std::min(free, c.limit - std::min(c.limit, c.active)) : free;
+}
+
+void* allocate(Device wanted, std::size_t bytes) {
+  Context& c = context(wanted);
+  std::lock_guard lock(c.mutex);
+  const std::size_t rounded = std::max<std::size_t>(bytes, 1);
+  void* block = nullptr;
+  cudaError_t result = cudaErrorMemoryAllocation;
+  if (!c.limit || c.active + bytes <= c.limit) result = cudaMallocAsync(&block, rounded, c.stream);
+  if (result == cudaErrorMemoryAllocation && !c.limit) {  // what the pool keeps may be in pieces
+    cudaGetLastError();
+    CUDA_CHECK(cudaStreamSynchronize(c.stream));
+    CUDA_CHECK(cudaMemPoolTrimTo(c.pool, 0));
+    result = cudaMallocAsync(&block, rounded, c.stream);
+  }
+  if (result == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // nothing is broken: the caller may free something and go on
+    throw DeviceError(out_of_memory_text(wanted, bytes, c.active, free_bytes(c)));
+  }
+  CUDA_CHECK(result);
+  c.active += bytes;
+  c.peak = std::max(c.peak, c.active);
+#ifdef MUNET_POISON
+  CUDA_CHECK(cudaMemsetAsync(block, 0xFF, rounded, c.stream));  // an unwritten output is a NaN
+#endif
+  return block;
+}
+
+// In destructors: no error leaves it. After the device is lost or the driver has shut down there is
+// nothing to give back.
+void release(Device, void* block, std::size_t bytes) {
+  Context* c = current;
+  if (!c) return;
+  std::lock_guard lock(c->mutex);
+  c->active -= std::min(c->active, bytes);
+  if (!is_lost && cudaFreeAsync(block, c->stream) != cudaSuccess) cudaGetLastError();
+}
+
+void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
+  Context& c = context(to_device.kind == Device::cuda ? to_device : from_device);
+  if (from_device.kind == Device::cuda) context(from_device);
+  CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, c.stream));
+  // Memory of the CPU may be read, changed or freed as soon as we return.
+  if (to_device.kind == Device::cpu || from_device.kind == Device::cpu)
+    CUDA_CHECK(cudaStreamSynchronize(c.stream));
+}
+
+template <class T>
+struct Fill {
+  T* to;
+  T value;
+  HOST_DEVICE void operator()(uint32_t i) const { to[i] = value; }
+};
+
+template <class T>
+void fill_as(void* to, const void* element, int64_t count) {
+  T value;
+  std::memcpy(&value, element, sizeof(T));
+  constexpr int64_t kMost = 1 << 30;
+  for (int64_t i = 0; i < count; i += kMost)
+    OnDevice::loop("fill", std::min(kMost, count - i), Fill<T>{static_cast<T*>(to) + i, value});
+}
+
+void fill(Device wanted, void* to, const void* element, std::size_t element_bytes, int64_t count) {
+  Context& c = context(wanted);
+  if (element_bytes == 1)
+    CUDA_CHECK(cudaMemsetAsync(to, *static_cast<const unsigned char*>(element), std::size_t(count),
+                               c.stream));
+  else if (element_bytes == 2)
+    fill_as<uint16_t>(to, element, count);
+  else if (element_bytes == 4)
+    fill_as<uint32_t>(to, element, count);
+  else
+    fill_as<uint64_t>(to, element, count);
+}
+
+void synchronize(Device wanted) { CUDA_CHECK(cudaStreamSynchronize(context(wanted).stream)); }
+
+DeviceMemory memory(Device wanted) {
+  Context& c = context(wanted);
+  std::lock_guard lock(c.mutex);
+  DeviceMemory m;
+  m.active = c.active;
+  m.peak = c.peak;
+  m.limit = c.limit;
+  CUDA_CHECK(cudaMemGetInfo(&m.free, &m.total));
+  CUDA_CHECK(cudaMemPoolGetAttribute(c.pool, cudaMemPoolAttrReservedMemCurrent, &m.pool));
+  return m;
+}
+
+void reset_peak(Device wanted) {
+  Context& c = context(wanted);
+  std::lock_guard lock(c.mutex);
+  c.peak = c.active;
+}
+
+void limit_memory(Device wanted, std::size_t bytes) {
+  Context& c = context(wanted);
+  std::lock_guard lock(c.mutex);
+  c.limit = bytes;
+}
+
+std::string describe(Device wanted) {
+  const cudaDeviceProp& p = context(wanted).properties;
+  int driver = 0, runtime = 0;
+  CUDA_CHECK(cudaDriverGetVersion(&driver));
+  CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  const auto version = [](int v) { return str(v / 1000, '.', v % 1000 / 10); };
+  return str(p.name, ", compute capability ", p.major, '.', p.minor, ", ", p.multiProcessorCount,
+             " multiprocessors, ", p.totalGlobalMem >> 20, " MiB, driver for CUDA ",
+             version(driver), ", runtime ", version(runtime), ", cuBLASLt ", cublasLtGetVersion(),
+#ifdef MUNET_CUDNN
+             ", cuDNN ", cudnnGetVersion());
+#else
+             ", no cuDNN");
+#endif
+}
+
+}  // namespace
+
+void checked(cudaError_t result, const char* call, const char* file, int line) {
+  if (result != cudaSuccess) fail(result, str(call, " in ", file_name(file), ':', line));
+}
+
+void checked(cublasStatus_t result, const char* call, const char* file, int line) {
+  if (result == CUBLAS_STATUS_SUCCESS) return;
+  if (const cudaError_t below = cudaGetLastError(); below != cudaSuccess)
+    fail(below, str(call, " in ", file_name(file), ':', line));
+  throw CudaError(
+      str(call, " in ", file_name(file), ':', line, ": ", cublasLtGetStatusString(result)));
+}
+
+#ifdef MUNET_CUDNN
+void checked(cudnnStatus_t result, const char* call, const char* file, int line) {
+  if (result == CUDNN_STATUS_SUCCESS) return;
+  if (const cudaError_t below = cudaGetLastError(); below != cudaSuccess)
+    fail(below, str(call, " in ", file_name(file), ':', line));
+  throw CudaError(str(call, " in ", file_name(file), ':', line, ": ", cudnnGetErrorString(result)));
+}
+cudnnHandle_t cudnn() { return context().cudnn; }
+#endif
+
+cudaStream_t stream() { return context().stream; }
+cublasLtHandle_t cublas() { return context().cublas; }
+const cudaDeviceProp& properties() { return context().properties; }
+
+void after_launch(const char* name) {
+  static const bool wait = [] {
+    const char* text = std::getenv("MUNET_SYNC");
+    return text && *text && *text != '0';
+  }();
+  cudaError_t result = cudaGetLastError();
+  if (result == cudaSuccess && wait) result = cudaStreamSynchronize(stream());
+  if (result != cudaSuccess) fail(result, str("kernel ", name));
+}
+
+}  // namespace cuda
+
+bool register_cuda_kernels() {
+  static const bool once = [] {
+    using namespace cuda;
+    register_attention();
+    register_conv();
+    register_correlation();
+    register_elementwise();
+    register_losses();
+    register_matmul();
+    register_norm();
+    register_pool();
+    register_reduce();
+    register_shape();
+    register_softmax();
+    register_update();
+    register_upsample();
+    return true;
+  }();
+  return once;
+}
+
+const Backend& cuda_backend() {
+  static const Backend backend = {cuda::allocate,   cuda::release,      cuda::copy,
+                                  cuda::fill,       cuda::synchronize,  cuda::memory,
+                                  cuda::reset_peak, cuda::limit_memory, cuda::describe};
+  register_cuda_kernels();
+  static const bool usable = [] {  // thrown: asked again next time
+    int count = 0;
+    const cudaError_t result = cudaGetDeviceCount(&count);
+    check<DeviceError>(result == cudaSuccess && count > 0,
+                       cuda::no_device_text(cudaGetErrorString(result)));
+    return true;
+  }();
+  (void)usable;
+  return backend;
+}
+
+}  // namespace munet
