@@ -94,20 +94,27 @@ const char* other_kind(const std::vector<uint8_t>& bytes) {
   return "something else";
 }
 
-}  // namespace
+bool is_jpeg(const std::vector<uint8_t>& bytes) { return starts(bytes, "\xff\xd8"); }
 
-void check_picture_size(const char* op, const std::filesystem::path& path, int64_t width,
-                        int64_t height) {
-  check<FileError>(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
-                       width * height <= kMaxPixels,
-                   op, ": ", path.string(), ": expected sides of 1..", kMaxSide,
-                   " pixels and at most ", kMaxPixels / 1'000'000, " megapixels; found ", width,
-                   "x", height);
+// The mean of two by two pixels; an odd last row or column is left out.
+Image halve(const Image& image) {
+  Image out{image.width / 2, image.height / 2, {}};
+  out.rgb.resize(std::size_t(out.width) * std::size_t(out.height) * 3);
+  const std::size_t row = std::size_t(image.width) * 3;
+  uint8_t* to = out.rgb.data();
+  for (int y = 0; y < out.height; ++y) {
+    const uint8_t* from = image.rgb.data() + 2 * std::size_t(y) * row;
+    for (int x = 0; x < out.width; ++x, from += 6)
+      for (int c = 0; c < 3; ++c)
+        *to++ = uint8_t((from[c] + from[c + 3] + from[row + std::size_t(c)] +
+                         from[row + std::size_t(c) + 3] + 2) /
+                        4);
+  }
+  return out;
 }
 
-Image read_image(const std::filesystem::path& path) {
-  const std::vector<uint8_t> bytes = read_file("read_image", path);
-  if (starts(bytes, "\xff\xd8")) return decode_jpeg(bytes, path);
+Image decode_image(const std::vector<uint8_t>& bytes, const std::filesystem::path& path) {
+  if (is_jpeg(bytes)) return decode_jpeg(bytes, path);
   if (starts(bytes, "\x89PNG\r\n\x1a\n")) return decode_png_rgb(bytes, path);
   if (starts(bytes, "BM")) return decode_by_stb(bytes, path, "BMP");
   if (starts(bytes, "P5") || starts(bytes, "P6")) return decode_by_stb(bytes, path, "PNM");
@@ -121,6 +128,33 @@ Image read_image(const std::filesystem::path& path) {
   throw FileError(str("read_image: ", path.string(),
                       ": expected a JPEG, PNG, BMP, binary PNM or TGA picture; found ",
                       other_kind(bytes)));
+}
+
+}  // namespace
+
+void check_picture_size(const char* op, const std::filesystem::path& path, int64_t width,
+                        int64_t height) {
+  check<FileError>(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
+                       width * height <= kMaxPixels,
+                   op, ": ", path.string(), ": expected sides of 1..", kMaxSide,
+                   " pixels and at most ", kMaxPixels / 1'000'000, " megapixels; found ", width,
+                   "x", height);
+}
+
+Image read_image(const std::filesystem::path& path) {
+  return decode_image(read_file("read_image", path), path);
+}
+
+ScaledImage read_image_scaled(const std::filesystem::path& path, double scale) {
+  const std::vector<uint8_t> bytes = read_file("read_image", path);
+  if (is_jpeg(bytes)) return decode_jpeg_scaled(bytes, path, scale);
+  ScaledImage out{decode_image(bytes, path), 0, 0};
+  out.width = out.image.width;
+  out.height = out.image.height;
+  while (out.image.width / 2 >= std::max(1.0, scale * out.width) &&
+         out.image.height / 2 >= std::max(1.0, scale * out.height))
+    out.image = halve(out.image);
+  return out;
 }
 
 void write_png_rgb(const std::filesystem::path& path, const Image& image) {

@@ -22,6 +22,16 @@ inline constexpr int64_t kMaxPixels = 200'000'000;  // of one picture
 // higher than kMaxSide or larger than kMaxPixels.
 Image read_image(const std::filesystem::path& path);
 
+// A picture that may have been made smaller while reading.
+struct ScaledImage {
+  Image image;
+  int width = 0, height = 0;  // of the picture in the file, pixels
+};
+
+// read_image for whoever needs only `scale` (0..1) of both sides: JPEGs are decoded at half, a
+// quarter or an eighth of their size where that is enough, others halved afterwards.
+ScaledImage read_image_scaled(const std::filesystem::path& path, double scale);
+
 // FileError unless both sides are 1..kMaxSide and there are at most kMaxPixels.
 void check_picture_size(const char* op, const std::filesystem::path& path, int64_t width,
                         int64_t height);

@@ -8,6 +8,7 @@
 #include <jpeglib.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -25,7 +26,8 @@ struct Decoder {
 
   Decoder();
   ~Decoder() { jpeg_destroy_decompress(&jpeg); }
-  bool open(const std::vector<uint8_t>& bytes);
+  bool open(std::span<const uint8_t> bytes);
+  bool shrink(unsigned eighths);  // before decode: sets output_width and output_height
   bool decode(uint8_t* rgb);
 };
 
@@ -77,7 +79,7 @@ Decoder::Decoder() {
   jpeg.client_data = this;
 }
 
-bool Decoder::open(const std::vector<uint8_t>& bytes) {
+bool Decoder::open(std::span<const uint8_t> bytes) {
   if (setjmp(jump)) return false;
   jpeg_create_decompress(&jpeg);
   jpeg_save_markers(&jpeg, JPEG_APP0 + 1, 0xffff);
@@ -85,6 +87,14 @@ bool Decoder::open(const std::vector<uint8_t>& bytes) {
   jpeg_read_header(&jpeg, TRUE);
   for (jpeg_saved_marker_ptr m = jpeg.marker_list; m && orientation == 1; m = m->next)
     orientation = exif_orientation(m->data, m->data_length);
+  return true;
+}
+
+bool Decoder::shrink(unsigned eighths) {
+  if (setjmp(jump)) return false;
+  jpeg.scale_num = eighths;
+  jpeg.scale_denom = 8;
+  jpeg_calc_output_dimensions(&jpeg);
   return true;
 }
 
@@ -97,6 +107,52 @@ bool Decoder::decode(uint8_t* rgb) {
     jpeg_read_scanlines(&jpeg, &row, 1);
   }
   jpeg_finish_decompress(&jpeg);
+  return true;
+}
+
+struct Encoder {
+  jpeg_compress_struct jpeg;
+  jpeg_error_mgr errors;
+  std::jmp_buf jump;
+  char message[JMSG_LENGTH_MAX] = "";
+  unsigned char* bytes = nullptr;  // malloc'ed by libjpeg
+  unsigned long size = 0;
+
+  Encoder() {
+    jpeg.err = jpeg_std_error(&errors);
+    errors.error_exit = [](j_common_ptr common) {
+      auto* encoder = static_cast<Encoder*>(common->client_data);
+      common->err->format_message(common, encoder->message);
+      std::longjmp(encoder->jump, 1);
+    };
+    jpeg.mem = nullptr;
+    jpeg.client_data = this;
+  }
+  ~Encoder() {
+    jpeg_destroy_compress(&jpeg);
+    std::free(bytes);
+  }
+  bool encode(const Image& image, int quality);
+};
+
+bool Encoder::encode(const Image& image, int quality) {
+  if (setjmp(jump)) return false;
+  jpeg_create_compress(&jpeg);
+  jpeg_mem_dest(&jpeg, &bytes, &size);
+  jpeg.image_width = JDIMENSION(image.width);
+  jpeg.image_height = JDIMENSION(image.height);
+  jpeg.input_components = 3;
+  jpeg.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&jpeg);
+  jpeg_set_quality(&jpeg, quality, TRUE);
+  jpeg.optimize_coding = TRUE;
+  jpeg_start_compress(&jpeg, TRUE);
+  while (jpeg.next_scanline < jpeg.image_height) {
+    auto* row = const_cast<JSAMPLE*>(image.rgb.data()) +
+                std::size_t(jpeg.next_scanline) * std::size_t(image.width) * 3;
+    jpeg_write_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_compress(&jpeg);
   return true;
 }
 
@@ -123,25 +179,57 @@ Image turn(const Image& stored, int orientation) {
   return out;
 }
 
+// How many eighths of each side the decoder is to make, as quick ones as there are.
+unsigned eighths_for(double scale) {
+  for (const unsigned eighths : {1u, 2u, 4u})
+    if (eighths >= 8 * scale) return eighths;
+  return 8;
+}
+
 }  // namespace
 
-Image decode_jpeg(const std::vector<uint8_t>& bytes, const std::filesystem::path& path) {
+ScaledImage decode_jpeg_scaled(std::span<const uint8_t> bytes, const std::filesystem::path& path,
+                               double scale) {
   Decoder decoder;
   const auto damaged = [&] {
     throw FileError(str("read_image: ", path.string(), ": expected a whole JPEG; found \"",
                         decoder.message, "\"; the file is truncated or damaged"));
   };
   if (!decoder.open(bytes)) damaged();
-  const jpeg_decompress_struct& jpeg = decoder.jpeg;
+  jpeg_decompress_struct& jpeg = decoder.jpeg;
   check_picture_size("read_image", path, jpeg.image_width, jpeg.image_height);
   check<FileError>(
       jpeg.jpeg_color_space != JCS_CMYK && jpeg.jpeg_color_space != JCS_YCCK,
       "read_image: ", path.string(),
       ": expected an RGB or grey JPEG; found a CMYK one (for print); convert it to RGB");
-  Image image{int(jpeg.image_width), int(jpeg.image_height), {}};
-  image.rgb.resize(std::size_t(image.width) * std::size_t(image.height) * 3);
-  if (!decoder.decode(image.rgb.data())) damaged();
-  return decoder.orientation == 1 ? image : turn(image, decoder.orientation);
+  const unsigned eighths = eighths_for(scale);
+  if (scale < 1) jpeg.do_fancy_upsampling = FALSE;
+  if (!decoder.shrink(eighths)) damaged();
+  ScaledImage out{{int(jpeg.output_width), int(jpeg.output_height), {}},
+                  int(jpeg.image_width),
+                  int(jpeg.image_height)};
+  out.image.rgb.resize(std::size_t(out.image.width) * std::size_t(out.image.height) * 3);
+  if (!decoder.decode(out.image.rgb.data())) damaged();
+  if (decoder.orientation == 1) return out;
+  if (decoder.orientation >= 5) std::swap(out.width, out.height);
+  out.image = turn(out.image, decoder.orientation);
+  return out;
+}
+
+Image decode_jpeg(std::span<const uint8_t> bytes, const std::filesystem::path& path) {
+  return decode_jpeg_scaled(bytes, path, 1).image;
+}
+
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
+  check<ShapeError>(
+      image.width > 0 && image.height > 0 && image.width <= kMaxSide && image.height <= kMaxSide &&
+          image.rgb.size() == std::size_t(image.width) * std::size_t(image.height) * 3,
+      "encode_jpeg: expected ", image.width, "x", image.height, " RGB pixels; given ",
+      image.rgb.size(), " bytes");
+  Encoder encoder;
+  check(encoder.encode(image, quality), "encode_jpeg: ", encoder.message);
+  std::vector<uint8_t> bytes(encoder.bytes, encoder.bytes + encoder.size);
+  return bytes;
 }
 
 }  // namespace munet
