@@ -99,8 +99,9 @@ Tensor memory_read(const Tensor& key, const Tensor& value, const Tensor& query, 
   check(top_k >= 0, "memory_read: expected top_k >= 0 (0 = all); given ", top_k);
   const Device device = key.device();
   Tensor y = Tensor::empty({key.dim(0), query.dim(0), value.dim(2)}, key.dtype(), device), state;
-  if (recording(key, value, query))
-    state = Tensor::empty({key.dim(0), 3, query.dim(0)}, key.dtype(), device);
+  if (recording(key, value, query))  // sums and exponents are f32 for half types too
+    state = Tensor::empty({key.dim(0), 3, query.dim(0)},
+                          key.dtype() == DType::f64 ? DType::f64 : DType::f32, device);
   kernels::memory_read_forward(device, key, value, query, top_k, y, state);
   if (!state) return y;
   return record(y, "memory_read", {key, value, query},

@@ -80,6 +80,16 @@ void conv2d_grad_bias_cpu(const Tensor& gy, const Tensor& gbias) {
   });
 }
 
+void prepare_conv2d_cpu(const Tensor& w, PreparedConv2d& prepared) {
+  if (w.dtype() != DType::f32) {
+    prepared.weight = w.clone();
+    return;
+  }
+  const cpu::ConvShape s = sizes(w.shape(), w.shape(), w.shape(), prepared.options);
+  prepared.packed =
+      std::make_shared<cpu::ConvWeights<float>>(cpu::pack_weights(s, w.data<float>()));
+}
+
 void conv2d_fused_cpu(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
                       Activation activation, const Tensor& y) {
   for_float(x.dtype(), "conv2d_fused", [&](auto zero) {
@@ -108,6 +118,7 @@ Kernel<void(const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)> conv2d_
     "conv2d_grad_w", conv2d_grad_w_cpu};
 Kernel<void(const Tensor&, const Tensor&)> conv2d_grad_bias{"conv2d_grad_bias",
                                                             conv2d_grad_bias_cpu};
+Kernel<void(const Tensor&, PreparedConv2d&)> prepare_conv2d{"prepare_conv2d", prepare_conv2d_cpu};
 Kernel<void(const Tensor&, const PreparedConv2d&, const Tensor&, Activation, const Tensor&)>
     conv2d_fused{"conv2d_fused", conv2d_fused_cpu};
 
@@ -183,13 +194,7 @@ std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tens
   check_weights("prepare_conv2d", w, bias, options);
   PreparedConv2d prepared = {w.shape(), w.dtype(), w.device(), options};
   if (bias) prepared.bias = bias.detach().clone();
-  if (w.device().kind == Device::cpu && w.dtype() == DType::f32) {
-    const cpu::ConvShape s = sizes(w.shape(), w.shape(), w.shape(), options);
-    prepared.packed =
-        std::make_shared<cpu::ConvWeights<float>>(cpu::pack_weights(s, w.data<float>()));
-  } else {
-    prepared.weight = w.detach().clone();
-  }
+  kernels::prepare_conv2d(w.device(), w, prepared);
   return std::make_shared<PreparedConv2d>(std::move(prepared));
 }
 

@@ -37,7 +37,7 @@ struct PreparedConv2d {
   Device device;
   Conv2dOptions options = {};
   Tensor bias = {};
-  std::shared_ptr<const cpu::ConvWeights<float>> packed = {};  // f32 on the CPU
+  std::shared_ptr<const cpu::ConvWeights<float>> packed = {};  // by the CPU's kernels for f32
   Tensor weight = {};                                          // a copy of w in all other cases
 };
 std::shared_ptr<const PreparedConv2d> prepare_conv2d(const Tensor& w, const Tensor& bias,
@@ -57,6 +57,8 @@ extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, Conv2dOptions, c
 extern Kernel<void(const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)> conv2d_grad_x;
 extern Kernel<void(const Tensor&, const Tensor&, Conv2dOptions, const Tensor&)> conv2d_grad_w;
 extern Kernel<void(const Tensor&, const Tensor&)> conv2d_grad_bias;
+// w, prepared (packed or weight is filled in)
+extern Kernel<void(const Tensor&, PreparedConv2d&)> prepare_conv2d;
 // x, prepared, add or undefined, activation, y
 extern Kernel<void(const Tensor&, const PreparedConv2d&, const Tensor&, Activation, const Tensor&)>
     conv2d_fused;

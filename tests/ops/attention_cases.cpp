@@ -163,7 +163,7 @@ TEST_CASE("memory_read over slots is memory_read over all positions", "[op][atte
   }
 }
 
-TEST_CASE("packed_memory_bytes is exact", "[op][attention]") {
+TEST_CASE("packed_memory_bytes is exact", "[op][attention][cpu]") {
   for (const MemorySlot& slot : make_memory({37, 160, 5}, 12, 35).slots)
     CHECK(slot.bytes() == packed_memory_bytes(slot.positions, slot.key_dim, slot.value_dim));
   CHECK(packed_memory_bytes(1620, 128, 512) == (1632 * 128 + 1624 * 512) * 4);
@@ -222,7 +222,7 @@ TEST_CASE("memory_read is the same for any number of threads", "[op][attention]"
 }
 
 TEST_CASE("rows of exponentials agree with the library's, with and without AVX2",
-          "[op][attention]") {
+          "[op][attention][cpu]") {
   const cpu::RowKernels* const avx2 = cpu::avx2_rows();
   for (const cpu::RowKernels* rows : {&cpu::generic_rows(), avx2 ? avx2 : &cpu::generic_rows()})
     for (const float scale : {0.7f, -0.7f})

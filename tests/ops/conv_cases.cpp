@@ -205,7 +205,7 @@ TEST_CASE("conv2d of no image, and without channels", "[op][conv]") {
   CHECK(y.to_vector<float>() == std::vector<float>{2, -3});  // a sum of nothing, and the bias
 }
 
-TEST_CASE("conv2d's error on a real size", "[op][conv]") {
+TEST_CASE("conv2d's error on a real size", "[op][conv][cpu]") {
   // What the headers state: 1.2e-6 of the norm for Winograd with 256 channels, less with fewer,
   // 2e-7 for the rest.
   struct Row {
@@ -225,7 +225,7 @@ TEST_CASE("conv2d's error on a real size", "[op][conv]") {
   }
 }
 
-TEST_CASE("Winograd's algorithm is exact but for rounding", "[op][conv]") {
+TEST_CASE("Winograd's algorithm is exact but for rounding", "[op][conv][cpu]") {
   for (const int64_t taps : {3, 4}) {
     cpu::ConvShape s = {.n = 2,
                         .h = 11,
@@ -251,7 +251,7 @@ TEST_CASE("Winograd's algorithm is exact but for rounding", "[op][conv]") {
   }
 }
 
-TEST_CASE("a folded convolution is the same convolution", "[op][conv]") {
+TEST_CASE("a folded convolution is the same convolution", "[op][conv][cpu]") {
   for (const int64_t top : {3, 2, 0}) {
     const cpu::ConvShape s = {.n = 2,
                               .h = 15,
@@ -281,7 +281,7 @@ TEST_CASE("a folded convolution is the same convolution", "[op][conv]") {
   }
 }
 
-TEST_CASE("all tables of micro-kernels compute the same", "[op][conv]") {
+TEST_CASE("all tables of micro-kernels compute the same", "[op][conv][cpu]") {
   const cpu::Kernels<float>* avx2 = cpu::avx2_kernels();
   if (!avx2) return skip("this machine has no AVX2");
   const Tensor a = random_tensor({6 * 40}, 1), b = random_tensor({40 * 16}, 2);
@@ -340,7 +340,7 @@ TEST_CASE("all tables of micro-kernels compute the same", "[op][conv]") {
   CHECK(relative_error(y[0], y[1]) < 1e-6);
 }
 
-TEST_CASE("conv2d does not depend on the number of threads", "[op][conv]") {
+TEST_CASE("conv2d does not depend on the number of threads", "[op][conv][cpu]") {
   const int before = num_threads();
   struct Row {
     Shape x, w;

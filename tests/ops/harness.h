@@ -36,5 +36,8 @@ std::string sweep_accumulation(const OpCase&);  // op used twice; gradient set b
 std::string sweep_parity(const OpCase&);        // CUDA against CPU; skipped loudly without a device
 std::string sweep_errors(const OpCase&);        // each `throws`: type and text, exactly
 
+// The CPU slots hold other bodies (twins.cpp): texts about the CPU's types are not theirs.
+extern bool other_bodies;
+
 // All sweeps on all rows as Catch2 sections "<name>: <sweep>".
 void run_sweeps(const std::vector<OpCase>& cases);
