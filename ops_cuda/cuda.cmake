@@ -43,7 +43,8 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 knows nvcc up to C++1
 endif()
 find_package(CUDAToolkit REQUIRED)
 target_sources(munet_engine PRIVATE ops_cuda/backend.cu
-  ops_cuda/attention.cu ops_cuda/conv.cu ops_cuda/correlation.cu ops_cuda/elementwise.cu
+  ops_cuda/attention.cu ops_cuda/conv.cu ops_cuda/conv_cudnn.cu ops_cuda/correlation.cu
+  ops_cuda/elementwise.cu
   ops_cuda/losses.cu ops_cuda/matmul.cu ops_cuda/norm.cu ops_cuda/pool.cu ops_cuda/reduce.cu
   ops_cuda/shape.cu ops_cuda/softmax.cu ops_cuda/update.cu ops_cuda/upsample.cu)
 target_compile_definitions(munet_engine PRIVATE
