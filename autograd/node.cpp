@@ -72,6 +72,8 @@ void add_to_leaf(GradSlot& slot, const Sum& sum, const char* name) {
 
 NoGrad::NoGrad() { ++no_grad_depth; }
 NoGrad::~NoGrad() { --no_grad_depth; }
+Grad::Grad() : outer_(no_grad_depth) { no_grad_depth = 0; }
+Grad::~Grad() { no_grad_depth = outer_; }
 bool grad_enabled() { return no_grad_depth == 0; }
 
 bool recording(const Tensors& inputs) {
@@ -107,9 +109,13 @@ Node::~Node() {
   }
 }
 
-void backward(const Tensor& loss, const Tensor& seed) {
+namespace {
+
+// What is left when all nodes have been walked: the sums of the leaves.
+using Sums = std::unordered_map<GradSlot*, Sum>;
+
+Sums walk(const Tensor& loss, const Tensor& seed, std::vector<std::shared_ptr<GradSlot>>& alive) {
   check(loss.requires_grad(), "backward: the loss depends on no tensor that requires a gradient");
-  NoGrad no_grad;  // closures call ops; nothing of theirs is recorded
   Sum start;
   if (seed) {
     check_gradient(seed, *loss.grad_slot(), "the seed");
@@ -126,8 +132,8 @@ void backward(const Tensor& loss, const Tensor& seed) {
   // A node's consumers all have a larger sequence, so when its slot is the largest its sum is
   // whole.
   std::priority_queue<GradSlot*, std::vector<GradSlot*>, decltype(later)> order(later);
-  std::unordered_map<GradSlot*, Sum> sums;
-  std::vector<std::shared_ptr<GradSlot>> alive{loss.grad_slot()};  // slots in the queue stay alive
+  Sums sums;
+  alive.push_back(loss.grad_slot());  // slots in the queue and in the sums stay alive
 
   const auto give = [&](const std::shared_ptr<GradSlot>& slot, const Tensor& g, const char* name) {
     const auto [found, first] = sums.try_emplace(slot.get());
@@ -156,8 +162,29 @@ void backward(const Tensor& loss, const Tensor& seed) {
       give(node.inputs[i], grads[i], node.name);
     }
   }
-  for (auto& [slot, sum] : sums)
+  return sums;
+}
+
+}  // namespace
+
+void backward(const Tensor& loss, const Tensor& seed) {
+  NoGrad no_grad;  // closures call ops; nothing of theirs is recorded
+  std::vector<std::shared_ptr<GradSlot>> alive;
+  for (auto& [slot, sum] : walk(loss, seed, alive))
     if (!slot->producer) add_to_leaf(*slot, sum, "a leaf");
+}
+
+Tensors gradients(const Tensor& loss, const Tensor& seed,
+                  const std::vector<std::shared_ptr<GradSlot>>& leaves) {
+  NoGrad no_grad;
+  std::vector<std::shared_ptr<GradSlot>> alive;
+  Sums sums = walk(loss, seed, alive);
+  Tensors all;
+  for (const std::shared_ptr<GradSlot>& leaf : leaves) {
+    const auto found = sums.find(leaf.get());
+    all.push_back(found == sums.end() ? Tensor{} : found->second.grad);
+  }
+  return all;
 }
 
 // Tensor's side of autograd lives here: tensor/ only knows that slots exist.

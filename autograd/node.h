@@ -50,6 +50,11 @@ Tensor record(Tensor out, const char* name, const Tensors& inputs, Backward back
 // message.
 void backward(const Tensor& loss, const Tensor& seed = {});
 
+// The same walk, but the gradients of these leaves are returned, in order (undefined: none), and no
+// grad() changes.
+Tensors gradients(const Tensor& loss, const Tensor& seed,
+                  const std::vector<std::shared_ptr<GradSlot>>& leaves);
+
 // Adds gradients that lie on a GPU; set by ops_cuda. into += x.
 extern void (*cuda_add_into)(const Tensor& into, const Tensor& x);
 
@@ -59,6 +64,17 @@ struct NoGrad {
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+};
+
+// While one lives, recording is on again: for a closure that needs a graph of its own.
+struct Grad {
+  Grad();
+  ~Grad();
+  Grad(const Grad&) = delete;
+  Grad& operator=(const Grad&) = delete;
+
+ private:
+  int outer_;
 };
 
 }  // namespace munet

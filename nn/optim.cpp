@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "autograd/node.h"
+#include "autograd/ops/elementwise.h"
 #include "tensor/parallel.h"
 
 namespace munet::nn {
@@ -157,6 +159,45 @@ double clip_grad_norm(const std::vector<NamedTensor>& parameters, double max_nor
     });
   }
   return norm;
+}
+
+LossScaler::LossScaler(double scale, int64_t every)
+    : scale_(Tensor::full({}, scale, DType::f64)),
+      good_(Tensor::zeros({}, DType::i64)),
+      every_(every) {
+  check(scale >= 1 && std::isfinite(scale) && every >= 1,
+        "LossScaler: expected a finite scale of at least 1 and every >= 1; given ", scale, ", ",
+        every);
+}
+
+double LossScaler::scale() const { return *scale_.data<double>(); }
+
+Tensor LossScaler::seed(const Tensor& loss) const {
+  return Tensor::full(loss.shape(), scale(), loss.dtype(), loss.device());
+}
+
+void LossScaler::unscale(const std::vector<NamedTensor>& params) const {
+  NoGrad no_grad;
+  for (const auto& [name, tensor] : params)
+    if (const Tensor grad = tensor.grad()) tensor.set_grad(munet::scale(grad, 1 / scale()));
+}
+
+bool LossScaler::update(bool finite) {
+  double& scale = *scale_.data<double>();
+  int64_t& good = *good_.data<int64_t>();
+  if (!finite) {
+    scale = std::max(scale / 2, 1.0);
+    good = 0;
+  } else if (++good >= every_) {
+    scale = std::min(scale * 2, 16777216.0);
+    good = 0;
+  }
+  return finite;
+}
+
+void LossScaler::visit(Visitor& v) {
+  v("scale", scale_, Role::buffer);
+  v("good", good_, Role::buffer);
 }
 
 double warm_up(int64_t step, int64_t steps) {

@@ -72,6 +72,27 @@ void zero_grad(const std::vector<NamedTensor>& parameters);
 double clip_grad_norm(const std::vector<NamedTensor>& parameters, double max_norm,
                       bool error_if_nonfinite = true);
 
+// Dynamic loss scaling for f16, whose smallest numbers are 6e-8 (Micikevicius et al. 2018): the
+// loss's gradient is started at scale() instead of 1, gradients are divided by it before the step,
+// and a step whose gradients are not finite is left out and halves it; `every` good steps in a row
+// double it, up to 2^24. A Module, so that a resumed run goes on with the same scale.
+//   backward(loss, scaler.seed(loss));  scaler.unscale(params);
+//   const double norm = clip_grad_norm(params, 1, false);
+//   if (scaler.update(std::isfinite(norm))) optimizer.step(lr);
+class LossScaler : public Module {
+ public:
+  explicit LossScaler(double scale = 65536, int64_t every = 2000);
+  double scale() const;
+  Tensor seed(const Tensor& loss) const;                       // scale(), in the loss's shape
+  void unscale(const std::vector<NamedTensor>& params) const;  // gradients / scale()
+  bool update(bool finite);                                    // returns `finite`
+  void visit(Visitor& v) override;
+
+ private:
+  Tensor scale_, good_;  // f64 and i64 [], good_: steps since it last changed
+  int64_t every_;
+};
+
 // Factors on the learning rate: pure functions of the step (the first is 0), to be multiplied with
 // it and with each other. A constant rate is no factor at all. Error on a negative step.
 double warm_up(int64_t step, int64_t steps);                   // (step + 1) / steps, then 1

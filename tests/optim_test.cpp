@@ -150,6 +150,37 @@ TEST_CASE("optimiser: the number of threads does not show", "[nn][optim]") {
   CHECK(results[0] == results[1]);
 }
 
+TEST_CASE("LossScaler: tiny gradients survive, bad steps are left out", "[nn][optim]") {
+  LossScaler scaler(1024, 3);
+  Tensor w = Tensor::from<float>({2, 3}, {2}).set_requires_grad();
+  const std::vector<NamedTensor> params{{"w", w}};
+  const Tensor loss = sum(mul(w, w));
+  backward(loss, scaler.seed(loss));
+  CHECK(w.grad().to_vector<float>() == std::vector<float>{4096, 6144});
+  scaler.unscale(params);
+  CHECK(w.grad().to_vector<float>() == std::vector<float>{4, 6});  // powers of two: exact
+  CHECK(!scaler.update(false));
+  CHECK(scaler.scale() == 512);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(scaler.scale() == 512);
+    CHECK(scaler.update(true));
+  }
+  CHECK(scaler.scale() == 1024);
+  scaler.update(true);
+  LossScaler resumed(1, 3);
+  load(resumed, state_dict(scaler));
+  for (int i = 0; i < 2; ++i) resumed.update(true);
+  CHECK(resumed.scale() == 2048);
+  LossScaler small(1);
+  small.update(false);
+  CHECK(small.scale() == 1);
+  LossScaler large(16777216, 1);
+  large.update(true);
+  CHECK(large.scale() == 16777216);
+  CHECK(text_of([] { LossScaler(0.5); }) ==
+        "LossScaler: expected a finite scale of at least 1 and every >= 1; given 0.5, 2000");
+}
+
 TEST_CASE("learning-rate factors are functions of the step", "[nn][optim]") {
   CHECK(warm_up(0, 4) == 0.25);
   CHECK(warm_up(3, 4) == 1);
