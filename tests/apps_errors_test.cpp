@@ -155,7 +155,7 @@ TEST_CASE("segment: a file that cannot be written leaves nothing half-written", 
   SECTION("no permission") {
     fs::create_directory(video.out);
     fs::permissions(video.out, fs::perms::owner_read | fs::perms::owner_exec);
-    if (getuid() == 0 && access(MUNET_PROGRAM, X_OK) == 0) {
+    if (getuid() == 0 && access(program_path(), X_OK) == 0) {
       // Root may write anywhere: be nobody, to whom the rest of this folder must be open.
       fs::permissions(video.folder.path, fs::perms::all);
       fs::permissions(video.out,

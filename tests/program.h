@@ -21,6 +21,8 @@
 
 inline const std::filesystem::path kWeights = source_dir() / "munet/weights/munet18.safetensors";
 
+const char* program_path();
+
 struct Result {
   int status;            // 128 + signal if one ended it
   std::string out, err;  // what it printed
@@ -30,7 +32,7 @@ struct Result {
 class Child {
  public:
   explicit Child(std::vector<std::string> arguments, const std::function<void()>& before = {}) {
-    arguments.insert(arguments.begin(), MUNET_PROGRAM);
+    arguments.insert(arguments.begin(), program_path());
     pid_ = fork();
     if (pid_ == 0) {
       for (const auto& [name, fd] : {std::pair("out", 1), std::pair("err", 2)})

@@ -1,0 +1,4 @@
+// Where the build put the program.
+#include "tests/program.h"
+
+const char* program_path() { return MUNET_PROGRAM; }
