@@ -11,6 +11,7 @@
 #include "apps/interrupt.h"
 #include "apps/mask.h"
 #include "apps/overlay.h"
+#include "apps/pack.h"
 #include "apps/segment.h"
 #include "apps/train/command.h"
 #include "tensor/error.h"
@@ -28,15 +29,16 @@ int main(int argc, char** argv) {
   add_evaluate(app);
   add_info(app);
   add_bench(app);
+  add_pack(app);
   add_train(app);
   try {
     app.parse(argc, argv);
-    munet::check(
-        !app.get_subcommands().empty(),
-        "expected a subcommand: segment, frame, mask, overlay, evaluate, info, bench or train; to "
-        "begin: "
-        "munet frame VIDEO -o f.png, munet mask f.png --box X,Y,WIDTH,HEIGHT -o m.png, "
-        "munet segment VIDEO --mask m.png -o masks --overlay film.mp4");
+    munet::check(!app.get_subcommands().empty(),
+                 "expected a subcommand: segment, frame, mask, overlay, evaluate, info, bench, "
+                 "pack or train; to "
+                 "begin: "
+                 "munet frame VIDEO -o f.png, munet mask f.png --box X,Y,WIDTH,HEIGHT -o m.png, "
+                 "munet segment VIDEO --mask m.png -o masks --overlay film.mp4");
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);

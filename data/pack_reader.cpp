@@ -233,7 +233,8 @@ Mask unpack_mask(std::string_view text, int width, int height) {
   while (!text.empty()) {
     const std::size_t space = text.find(' '), end = text.find('\n');
     int id = 0;
-    for (std::size_t i = 0; i < std::min<std::size_t>(space, 3); ++i) id = id * 10 + text[i] - '0';
+    for (std::size_t i = 0; i < std::min<std::size_t>(space, 3); ++i)
+      id = text[i] >= '0' && text[i] <= '9' ? id * 10 + text[i] - '0' : 1000;
     check(space < end && end != std::string_view::npos && id >= 1 && id <= 254,
           "expected lines of an id and its runs");
     std::size_t at = 0;

@@ -40,8 +40,9 @@ class DataClips : public ClipSource {
       Part& mine = parts_.emplace_back();
       mine.share = part.share;
       total_share_ += part.share;
+      summary_ += summary_.empty() ? "" : "; ";
       if (part.kind == "toy")
-        mine.toy = toy_clips(options, seed);
+        mine.toy = toy_clips(options, seed), summary_ += mine.toy->summary();
       else
         frames += add_set(mine, part);
     }
@@ -106,7 +107,7 @@ class DataClips : public ClipSource {
       if (items[i].kinds.empty() && items[i].still) kinds.insert(default_kind(items[i]));
       for (const std::string& kind : kinds) of_kind_[kind].push_back({mine.set.get(), i});
     }
-    summary_ += str(summary_.empty() ? "" : "; ", part.kind, " ", part.path.filename().string());
+    summary_ += str(part.kind, " ", part.path.filename().string());
     if (videos > 0) summary_ += str(" ", videos, " videos of ", frames - stills, " frames");
     if (stills > 0) summary_ += str(" ", stills, " stills");
     notices_.insert(notices_.end(), mine.set->notices().begin(), mine.set->notices().end());
