@@ -5,20 +5,17 @@
 #include <map>
 #include <set>
 
-#include "autograd/node.h"
-#include "autograd/ops/elementwise.h"
-#include "tensor/parallel.h"
+#include "autograd/ops/update.h"
 
 namespace munet::nn {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // elements: about 10 us of work
-
-void check_place(const char* op, const std::string& name, const Tensor& x) {
+// `first` is any tensor of the same list: one kernel takes them all.
+void check_place(const char* op, const std::string& name, const Tensor& x, const Tensor& first) {
   check<DTypeError>(x.dtype() == DType::f32 || x.dtype() == DType::f64, op, ": ", name, " is ",
                     x.dtype(), "; expected f32");
-  check<DeviceError>(x.device().kind == Device::cpu, op, ": ", name, " is on ", x.device(),
-                     "; expected cpu");
+  check<DeviceError>(x.device() == first.device(), op, ": ", name, " is on ", x.device(),
+                     ", the first one on ", first.device());
 }
 
 void check_step(const char* op, int64_t step) {
@@ -38,41 +35,30 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, AdamWOptions options) : options
     for (const NamedTensor& parameter : group.parameters) {
       const Tensor& p = parameter.tensor;
       check(names.insert(parameter.name).second, "AdamW: ", parameter.name, " is there twice");
-      check_place("AdamW", parameter.name, p);
+      check_place("AdamW", parameter.name, p, slots_.empty() ? p : slots_[0].parameter.tensor);
       const auto [owner, first] = owners.emplace(p.raw(), parameter.name);
       check(first || p.numel() == 0, "AdamW: ", owner->second, " and ", parameter.name,
             " are the same numbers");
       slots_.push_back({parameter, group.lr_factor, group.weight_decay,
-                        Tensor::zeros({}, DType::i64), Tensor::zeros(p.shape(), p.dtype()),
-                        Tensor::zeros(p.shape(), p.dtype())});
+                        Tensor::zeros({}, DType::i64),
+                        Tensor::zeros(p.shape(), p.dtype(), p.device()),
+                        Tensor::zeros(p.shape(), p.dtype(), p.device())});
     }
 }
 
 void AdamW::step(double base_lr) {
+  std::vector<kernels::AdamWStep> steps;
   for (const Slot& slot : slots_) {
-    const Tensor grad = slot.parameter.tensor.grad();
-    if (!grad) continue;
+    const Tensor& p = slot.parameter.tensor;
+    if (!p.grad()) continue;
     const double t = double(++*slot.steps.data<int64_t>());
     const double lr = base_lr * slot.lr_factor;
-    const double root = std::sqrt(1 - std::pow(options_.beta2, t));
-    for_float(grad.dtype(), "AdamW", [&](auto zero) {
-      using T = decltype(zero);
-      // Scalars are rounded where PyTorch rounds them.
-      const T keep = T(1 - lr * slot.weight_decay), toward = T(1 - options_.beta1);
-      const T beta2 = T(options_.beta2), rest2 = T(1 - options_.beta2), eps = T(options_.eps);
-      const T size = T(-lr / (1 - std::pow(options_.beta1, t))), divisor = T(root);
-      T *p = slot.parameter.tensor.data<T>(), *m = slot.exp_avg.data<T>();
-      T* v = slot.exp_avg_sq.data<T>();
-      const T* g = grad.data<T>();
-      parallel_for(grad.numel(), kGrain, [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          m[i] += toward * (g[i] - m[i]);
-          v[i] = v[i] * beta2 + rest2 * g[i] * g[i];
-          p[i] = p[i] * keep + size * m[i] / (std::sqrt(v[i]) / divisor + eps);
-        }
-      });
-    });
+    steps.push_back({p.detach(), p.grad(), slot.exp_avg, slot.exp_avg_sq,
+                     1 - lr * slot.weight_decay, -lr / (1 - std::pow(options_.beta1, t)),
+                     std::sqrt(1 - std::pow(options_.beta2, t))});
   }
+  if (!steps.empty())
+    kernels::adamw(steps[0].p.device(), steps, {options_.beta1, options_.beta2, options_.eps});
 }
 
 void AdamW::visit(Visitor& v) {
@@ -86,7 +72,7 @@ void AdamW::visit(Visitor& v) {
 Ema::Ema(const std::vector<NamedTensor>& tensors, double decay) : live_(tensors), decay_(decay) {
   check(decay >= 0 && decay < 1, "Ema: expected a decay in [0, 1); given ", decay);
   for (const auto& [name, tensor] : tensors) {
-    check_place("Ema", name, tensor);
+    check_place("Ema", name, tensor, tensors[0].tensor);
     average_.push_back({name, tensor.detach().clone()});
   }
 }
@@ -94,15 +80,10 @@ Ema::Ema(const std::vector<NamedTensor>& tensors, double decay) : live_(tensors)
 void Ema::update() {
   const double t = double(++*steps_.data<int64_t>());
   const double rest = 1 - std::min(decay_, (1 + t) / (10 + t));
-  for (std::size_t k = 0; k < live_.size(); ++k)
-    for_float(live_[k].tensor.dtype(), "Ema", [&](auto zero) {
-      using T = decltype(zero);
-      const T* p = live_[k].tensor.data<T>();
-      T* e = average_[k].tensor.data<T>();
-      parallel_for(live_[k].tensor.numel(), kGrain, [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) e[i] += T(rest) * (p[i] - e[i]);
-      });
-    });
+  Tensors from, to;
+  for (const auto& [name, tensor] : live_) from.push_back(tensor.detach());
+  for (const auto& [name, tensor] : average_) to.push_back(tensor);
+  if (!from.empty()) kernels::move_toward(from[0].device(), to, from, rest);
 }
 
 void Ema::visit(Visitor& v) {
@@ -124,40 +105,26 @@ void zero_grad(const std::vector<NamedTensor>& parameters) {
 double clip_grad_norm(const std::vector<NamedTensor>& parameters, double max_norm,
                       bool error_if_nonfinite) {
   check(max_norm > 0, "clip_grad_norm: expected max_norm > 0, given ", max_norm);
-  double total = 0;
+  Tensors gradients;
+  std::vector<std::string> names;
   for (const auto& [name, tensor] : parameters) {
-    const Tensor grad = tensor.grad();
-    if (!grad) continue;
-    check_place("clip_grad_norm", "the gradient of " + name, grad);
-    // One sum per block, added in order: the threads do not show.
-    std::vector<double> sums(std::size_t((grad.numel() + kGrain - 1) / kGrain));
-    for_float(grad.dtype(), "clip_grad_norm", [&](auto zero) {
-      const auto* g = grad.data<decltype(zero)>();
-      parallel_for(int64_t(sums.size()), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t b = begin; b < end; ++b)
-          for (int64_t i = b * kGrain; i < std::min(grad.numel(), (b + 1) * kGrain); ++i)
-            sums[std::size_t(b)] += double(g[i]) * double(g[i]);
-      });
-    });
-    double sum = 0;
-    for (const double part : sums) sum += part;
-    check(std::isfinite(sum) || !error_if_nonfinite, "clip_grad_norm: the gradient of ", name,
-          " is not finite");
-    total += sum;
+    if (!tensor.grad()) continue;
+    check_place("clip_grad_norm", "the gradient of " + name, tensor.grad(),
+                gradients.empty() ? tensor.grad() : gradients[0]);
+    gradients.push_back(tensor.grad());
+    names.push_back(name);
+  }
+  if (gradients.empty()) return 0;
+  const Device device = gradients[0].device();
+  const std::vector<double> sums = kernels::sums_of_squares(device, gradients);
+  double total = 0;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    check(std::isfinite(sums[i]) || !error_if_nonfinite, "clip_grad_norm: the gradient of ",
+          names[i], " is not finite");
+    total += sums[i];
   }
   const double norm = std::sqrt(total), factor = max_norm / (norm + 1e-6);
-  if (!std::isfinite(norm) || factor >= 1) return norm;
-  for (const auto& [name, tensor] : parameters) {
-    const Tensor grad = tensor.grad();
-    if (!grad) continue;
-    for_float(grad.dtype(), "clip_grad_norm", [&](auto zero) {
-      using T = decltype(zero);
-      T* g = grad.data<T>();
-      parallel_for(grad.numel(), kGrain, [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) g[i] *= T(factor);
-      });
-    });
-  }
+  if (std::isfinite(norm) && factor < 1) kernels::scale_all(device, gradients, factor);
   return norm;
 }
 
@@ -177,9 +144,10 @@ Tensor LossScaler::seed(const Tensor& loss) const {
 }
 
 void LossScaler::unscale(const std::vector<NamedTensor>& params) const {
-  NoGrad no_grad;
+  Tensors gradients;
   for (const auto& [name, tensor] : params)
-    if (const Tensor grad = tensor.grad()) tensor.set_grad(munet::scale(grad, 1 / scale()));
+    if (tensor.grad()) gradients.push_back(tensor.grad());
+  if (!gradients.empty()) kernels::scale_all(gradients[0].device(), gradients, 1 / scale());
 }
 
 bool LossScaler::update(bool finite) {

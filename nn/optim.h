@@ -1,5 +1,5 @@
-// Training's arithmetic: AdamW, clipping, learning-rate factors. f32 (or f64) on the CPU, in
-// parallel, with the same result for any number of threads.
+// Training's arithmetic: AdamW, clipping, learning-rate factors. f32 (or f64), on the CPU
+// with the same result for any number of threads, on a GPU with one kernel over all parameters.
 #pragma once
 
 #include <vector>
@@ -26,8 +26,8 @@ struct AdamWOptions {
 // (v).
 class AdamW : public Module {
  public:
-  // Error if a name is there twice, DTypeError or DeviceError for parameters not f32/f64 on the
-  // CPU.
+  // Error if a name is there twice, DTypeError for parameters not f32/f64, DeviceError for
+  // parameters on two devices.
   explicit AdamW(std::vector<ParameterGroup> groups, AdamWOptions options = {});
   // One step with learning rate lr * lr_factor. A parameter without a gradient stays as it is.
   void step(double lr);
@@ -49,8 +49,8 @@ class AdamW : public Module {
 // under the tensors' own names, and "ema.step".
 class Ema : public Module {
  public:
-  // Starts as a copy. DTypeError or DeviceError for tensors not f32/f64 on the CPU, Error on a
-  // decay outside [0, 1).
+  // Starts as a copy. DTypeError or DeviceError for tensors not f32/f64 or on two devices, Error on
+  // a decay outside [0, 1).
   Ema(const std::vector<NamedTensor>& tensors, double decay);
   void update();
   void visit(Visitor& v) override;

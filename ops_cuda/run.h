@@ -82,8 +82,10 @@ template <class T>
 using Compute = typename compute_t<T>::type;
 
 // From storage to compute type and back, rounding to nearest even.
-HOST_DEVICE inline float widen(float x) { return x; }
-HOST_DEVICE inline double widen(double x) { return x; }
+template <class T>
+HOST_DEVICE T widen(T x) {
+  return x;
+}
 HOST_DEVICE inline float widen(half x) {
 #ifdef __CUDA_ARCH__
   return __half2float(__ushort_as_half(x.bits));

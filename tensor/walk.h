@@ -32,6 +32,11 @@ class Walk {
     for (int i = 0; i < rank_; ++i) product *= axes_[i].size;
     return product;
   }
+  // Axis i, 0 the innermost: its size, and what one step along it means for each operand.
+  int rank() const { return std::max(rank_, 1); }
+  int64_t size(int i) const { return axes_[i].size; }
+  int64_t step_a(int i) const { return axes_[i].a; }
+  int64_t step_b(int i) const { return axes_[i].b; }
   // The steps along a run.
   int64_t step_a() const { return axes_[0].a; }
   int64_t step_b() const { return axes_[0].b; }

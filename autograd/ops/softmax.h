@@ -14,7 +14,8 @@ Tensor log_softmax(const Tensor& x, int axis);
 // largest of -log_softmax(logits)[label] over the p = h*w pixels of each image, then over images.
 // logits [n,h,w,k], labels [n,h,w] u8 in 0..k-1. keep = 1: plain cross entropy. At least one pixel
 // is kept. Gradient: logits (ties at the threshold: lower index first).
-// ShapeError on mismatch, Error on keep outside (0,1] and on a label >= k.
+// ShapeError on mismatch, Error on keep outside (0,1] and on a label >= k (on a GPU, which is not
+// waited for, the loss is NaN).
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double keep = 1);
 
 // STM's soft aggregation in log-odds (network.md 8): z [n,h,w] are the objects' log-odds ->
@@ -36,7 +37,7 @@ extern Kernel<void(const Tensor&, int, bool, const Tensor&)> softmax_forward;
 extern Kernel<void(const Tensor&, const Tensor&, int, bool, const Tensor&)> softmax_backward;
 
 // logits, labels, kept (pixels per image), loss [], selected u8 like labels (undefined: not
-// wanted); Error on a label >= k.   logits, labels, selected, kept, gy [], glogits
+// wanted);  logits, labels, selected, kept, gy [], glogits
 extern Kernel<void(const Tensor&, const Tensor&, int64_t, const Tensor&, const Tensor&)>
     cross_entropy_forward;
 extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, int64_t, const Tensor&,

@@ -3,7 +3,16 @@
 #include "ops_cuda/attention_twins.h"
 #include "ops_cuda/conv_twins.h"
 #include "ops_cuda/correlation_twins.h"
+#include "ops_cuda/elementwise_twins.h"
+#include "ops_cuda/losses_twins.h"
 #include "ops_cuda/matmul_twins.h"
+#include "ops_cuda/norm_twins.h"
+#include "ops_cuda/pool_twins.h"
+#include "ops_cuda/reduce_twins.h"
+#include "ops_cuda/shape_twins.h"
+#include "ops_cuda/softmax_twins.h"
+#include "ops_cuda/update_twins.h"
+#include "ops_cuda/upsample_twins.h"
 #include "tests/ops/harness.h"
 
 namespace munet::cuda {
@@ -16,6 +25,12 @@ namespace {
 
 using namespace munet;
 using cuda::OnHost;
+
+// The CPU's own bodies stay within reach in the other slot, for direct comparison.
+constexpr auto kExchange = [](auto& kernel, auto* body) {
+  kernel.cuda = kernel.cpu;
+  kernel.cpu = body;
+};
 
 [[maybe_unused]] const bool replaced = [] {
   kernels::matmul.cpu = cuda::matmul<OnHost>;
@@ -32,6 +47,15 @@ using cuda::OnHost;
   kernels::memory_read_backward.cpu = cuda::memory_read_backward<OnHost>;
   kernels::pack_memory.cpu = cuda::pack_memory;
   kernels::memory_read_slots.cpu = cuda::memory_read_slots<OnHost>;
+  cuda::elementwise_twins<OnHost>(kExchange);
+  cuda::losses_twins<OnHost>(kExchange);
+  cuda::norm_twins<OnHost>(kExchange);
+  cuda::pool_twins<OnHost>(kExchange);
+  cuda::reduce_twins<OnHost>(kExchange);
+  cuda::shape_twins<OnHost>(kExchange);
+  cuda::softmax_twins<OnHost>(kExchange);
+  cuda::update_twins<OnHost>(kExchange);
+  cuda::upsample_twins<OnHost>(kExchange);
   return other_bodies = true;
 }();
 
