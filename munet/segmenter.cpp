@@ -125,6 +125,12 @@ void Segmenter::reset() {
 
 std::int64_t Segmenter::frames() const { return state_->frames; }
 
+int Segmenter::width() const { return state_->last ? int(state_->last->geometry.input_width) : 0; }
+
+int Segmenter::height() const {
+  return state_->last ? int(state_->last->geometry.input_height) : 0;
+}
+
 MemoryReport Segmenter::memory() const {
   MemoryReport report;
   for (int id : objects())

@@ -119,6 +119,8 @@ class Segmenter {
   void remove(int id);               // forgets an object; Error if unknown
   void reset();                      // forgets all objects and frames; weights and options stay
   std::int64_t frames() const;       // pushed since the start or reset()
+  int width() const;                 // of the last frame, pixels; 0 before the first
+  int height() const;
   MemoryReport memory() const;
 
   // Everything but the weights and the options, with a note of the caller's: a segmenter of the
