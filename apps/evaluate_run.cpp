@@ -15,7 +15,6 @@
 #include "data/image.h"
 #include "data/mask.h"
 #include "data/sequence.h"
-#include "munet/segmenter.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -76,10 +75,11 @@ class Given {
 
 class Runner {
  public:
-  Runner(const Truth& truth, const std::string& weights, const fs::path& results)
-      : truth_(truth), results_(results), segmenter_(weights) {}
+  Runner(const Truth& truth, const std::string& weights, const fs::path& results,
+         const SegmenterOptions& options)
+      : truth_(truth), results_(results), segmenter_(weights, options) {}
 
-  std::vector<SequenceSpeed> operator()() {
+  std::vector<SequenceSpeed> operator()(bool show_progress) {
     std::vector<std::vector<fs::path>> frames;
     int64_t total = 0;
     for (const TruthSequence& sequence : truth_.sequences) {
@@ -88,21 +88,21 @@ class Runner {
     }
     const auto warm_up =
         frames[0].begin() + std::min<std::ptrdiff_t>(kWarmUpFrames, std::ssize(frames[0]));
-    run(truth_.sequences[0], {frames[0].begin(), warm_up}, nullptr);
-    Progress progress(total);
+    run(truth_.sequences[0], {frames[0].begin(), warm_up}, false, nullptr);
+    std::optional<Progress> progress;
+    if (show_progress) progress.emplace(total);
     std::vector<SequenceSpeed> speeds;
     for (std::size_t i = 0; i < frames.size(); ++i)
-      speeds.push_back(run(truth_.sequences[i], frames[i], &progress));
+      speeds.push_back(run(truth_.sequences[i], frames[i], true, progress ? &*progress : nullptr));
     return speeds;
   }
 
  private:
-  // Without progress nothing is written.
-  SequenceSpeed run(const TruthSequence& sequence, const std::vector<fs::path>& frames,
+  SequenceSpeed run(const TruthSequence& sequence, const std::vector<fs::path>& frames, bool write,
                     Progress* progress) {
     segmenter_.reset();
     const fs::path folder = results_ / sequence.folder;
-    if (progress) fs::create_directories(folder);
+    if (write) fs::create_directories(folder);
     SequenceSpeed speed;
     speed.name = sequence.name;
     Given given(truth_.rule, sequence);
@@ -126,9 +126,9 @@ class Runner {
       Mask found{image.width, image.height, segmenter_.labels(), palette};
       speed.network_seconds += seconds_since(before);
       speed.object_frames += int64_t(segmenter_.objects().size());
-      if (!progress) continue;
+      if (!write) continue;
       write_mask(folder / (path.stem().string() + ".png"), found);
-      progress->finished(sequence.name + "/" + path.filename().string());
+      if (progress) progress->finished(sequence.name + "/" + path.filename().string());
     }
     speed.seconds = seconds_since(start);
     speed.memory_bytes = int64_t(segmenter_.memory().bytes);
@@ -155,12 +155,13 @@ struct Totals {
 
 }  // namespace
 
-Speed run_data_set(const Truth& truth, const std::string& weights, const fs::path& results) {
+Speed run_data_set(const Truth& truth, const std::string& weights, const fs::path& results,
+                   const SegmenterOptions& options, bool show_progress) {
   std::error_code error;
   check<FileError>(!fs::exists(results) || fs::is_empty(results, error), "evaluate: --run writes ",
                    "masks into ", results.string(), ": expected an empty folder or none");
   catch_interrupts();
-  return {weights, Runner(truth, weights, results)()};
+  return {weights, Runner(truth, weights, results, options)(show_progress)};
 }
 
 FramesPerSecond frames_per_second(const Speed& speed, double SequenceSpeed::*seconds) {

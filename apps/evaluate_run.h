@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/truth.h"
+#include "munet/segmenter.h"
 
 struct SequenceSpeed {
   std::string name;
@@ -28,7 +29,8 @@ struct Speed {
 // after a warm-up of two frames that does not count. FileError if RESULTS holds anything, or if the
 // frames are not there, not of one size, or not those that are annotated.
 Speed run_data_set(const munet::Truth& truth, const std::string& weights,
-                   const std::filesystem::path& results);
+                   const std::filesystem::path& results,
+                   const munet::SegmenterOptions& options = {}, bool show_progress = true);
 
 // Frames per second, each as the mean over sequences and as all frames by all seconds.
 struct FramesPerSecond {

@@ -31,11 +31,12 @@ int main(int argc, char** argv) {
   add_bench(app);
   add_pack(app);
   add_train(app);
+  add_export(app);
   try {
     app.parse(argc, argv);
     munet::check(!app.get_subcommands().empty(),
                  "expected a subcommand: segment, frame, mask, overlay, evaluate, info, bench, "
-                 "pack or train; to "
+                 "pack, train or export; to "
                  "begin: "
                  "munet frame VIDEO -o f.png, munet mask f.png --box X,Y,WIDTH,HEIGHT -o m.png, "
                  "munet segment VIDEO --mask m.png -o masks --overlay film.mp4");

@@ -9,6 +9,8 @@ namespace munet {
 struct LossOptions {
   double bootstrap = 0.4;  // share of the pixels that count in the cross entropy; 1 = all
   double lambda = 1;       // weight of the mask-IoU term; 0 = none
+
+  bool operator==(const LossOptions&) const = default;
 };
 
 // Loss of one frame, Eq. (4): cross_entropy(logits, labels, bootstrap)

@@ -2,12 +2,16 @@
 #include "apps/train/command.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 
 #include "apps/train/loop.h"
-#include "apps/train/source.h"
+#include "apps/train/step.h"
+#include "apps/train/validate.h"
 #include "apps/units.h"
+#include "data/sheet.h"
+#include "data/training_clips.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -17,9 +21,9 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string out, preset, init;
+  std::string out, preset, init, preview;
   std::vector<std::string> sets, data, validate;
-  bool resume = false, force = false;
+  bool resume = false, force = false, dry_run = false;
   int threads = 0;
   RunOptions run;
 
@@ -33,6 +37,13 @@ struct Options {
     return base;
   }
 };
+
+std::unique_ptr<ClipSource> open_source(const Recipe& recipe) {
+  check(!recipe.data.empty(), "train: expected --data KIND:PATH; given none");
+  std::vector<DataPart> parts;
+  for (const std::string& text : recipe.data) parts.push_back(parse_data_part(text));
+  return open_clips(parts, recipe.clips, uint64_t(recipe.seed));
+}
 
 std::unique_ptr<TrainState> begin(const Options& options) {
   const fs::path last = options.run.out / "last.safetensors";
@@ -51,24 +62,55 @@ std::unique_ptr<TrainState> begin(const Options& options) {
   return state;
 }
 
+// Two steps that are forgotten again: everything is opened and used once, and the time is known.
+void try_out(TrainState& state, const ClipSource& source) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  validation_truth(state.recipe);
+  double loading = 0, all = 0, loss = 0;
+  for (int i = 0; i < 2; ++i) {
+    const Clock::time_point start = Clock::now();
+    loading = 0;
+    loss = train_step(state, [&] {
+             const Clock::time_point begin = Clock::now();
+             Clip clip = source.clip(state.clips);
+             loading += seconds_since(begin);
+             return clip;
+           }).loss;
+    all = seconds_since(start);
+  }
+  std::printf(
+      "dry run: %.2f s a step, of which %.2f s make clips; loss %.3f; projected %s for %lld "
+      "steps; peak %s\n",
+      all, loading, loss, format_seconds(all * double(state.recipe.steps)).c_str(),
+      (long long)state.recipe.steps, format_bytes(peak_bytes()).c_str());
+}
+
 void train(const Options& options) {
   if (options.threads > 0) set_num_threads(options.threads);
-  fs::create_directories(options.run.out);
   std::unique_ptr<TrainState> state = begin(options);
-  const std::unique_ptr<ClipSource> source = make_source(state->recipe);
-  check(state->data.empty() || state->data == source->fingerprint(), "train: --resume expects the ",
-        "data that the run began with (", state->data, "); found ", source->fingerprint());
+  const std::unique_ptr<ClipSource> source = open_source(state->recipe);
+  check(state->data.empty() || state->data == source->fingerprint(),
+        "train: --resume expects the data that the run began with (", state->data, "); found ",
+        source->fingerprint());
   state->data = source->fingerprint();
-  std::printf("%s\n%s\n", source->summary().c_str(), state->init_report.c_str());
-  switch (run_training(*state, *source, options.run)) {
-    case Ending::finished:
-      std::printf("finished: %s\n", options.out.c_str());
-      break;
-    case Ending::out_of_time:
-    case Ending::interrupted:
-      std::printf("stopped after step %lld; the same command with --resume goes on\n",
-                  (long long)state->step);
+  std::printf("%s\n", source->summary().c_str());
+  if (!state->init_report.empty()) std::printf("%s\n", state->init_report.c_str());
+  if (!options.preview.empty()) {
+    constexpr int kRows = 12;
+    write_png_rgb(options.preview, clip_sheet(*source, state->clips, kRows));
   }
+  if (options.dry_run) return try_out(*state, *source);
+  fs::create_directories(options.run.out);
+  const Ending ending = run_training(*state, *source, options.run);
+  for (const std::string& fault : source->faults()) std::printf("skipped: %s\n", fault.c_str());
+  if (ending == Ending::finished)
+    std::printf("finished: %s\n", (options.run.out / "final.safetensors").c_str());
+  else
+    std::printf("stopped after step %lld; the same command with --resume goes on\n",
+                (long long)state->step);
 }
 
 }  // namespace
@@ -83,12 +125,17 @@ void add_train(CLI::App& app) {
   command->add_option("--preset", options->preset, "Recipe: " + presets);
   command->add_option("--set", options->sets,
                       "KEY=VALUE of the recipe or of the model; repeatable");
-  command->add_option("--data", options->data, "KIND:FOLDER of clips; repeatable");
+  command->add_option("--data", options->data,
+                      "KIND:PATH[,list=L][,share=S][,without=A+B]; repeatable");
   command->add_option("--init", options->init,
                       "Weights to start from: a ResNet (safetensors, .pth) or a munet checkpoint");
-  command->add_option("--validate", options->validate, "DATASET/SEQUENCE held out; repeatable");
+  command->add_option("--validate", options->validate,
+                      "DATASET[@SET]:NAME[,NAME...], videos held out; repeatable");
   command->add_flag("--resume", options->resume, "Go on from OUT/last.safetensors");
   command->add_flag("--force", options->force, "Begin again where a run is already");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Open everything, try two steps, say how long all will take, write nothing");
+  command->add_option("--preview", options->preview, "PNG of the next dozen clips");
   command->add_option("--minutes", options->run.minutes, "Save and stop in time");
   command->add_option("--save-every", options->run.save_every, "Steps between checkpoints")
       ->check(CLI::PositiveNumber)

@@ -6,3 +6,4 @@ class App;
 }
 
 void add_train(CLI::App& app);
+void add_export(CLI::App& app);

@@ -5,8 +5,11 @@
 #include <cstdio>
 
 #include "apps/interrupt.h"
-#include "apps/train/log.h"
+#include "apps/train/report.h"
+#include "apps/train/sample.h"
 #include "apps/train/step.h"
+#include "apps/train/validate.h"
+#include "apps/train/watch.h"
 #include "apps/units.h"
 #include "nn/checkpoint.h"
 #include "tensor/error.h"
@@ -18,6 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int kClipsAhead = 4;
+constexpr int64_t kProjectAfter = 3;  // steps that tell how long all will take
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -27,27 +33,35 @@ class Run {
   Run(TrainState& state, const ClipSource& source, const RunOptions& options)
       : state_(state),
         options_(options),
-        loader_(source, options.loader_threads, 4, state.clips),
-        log_(options.out, state.step) {}
+        truth_(validation_truth(state.recipe)),
+        loader_(source, options.loader_threads, kClipsAhead, state.clips),
+        watch_(options.out, state.recipe, state.step, options.log_every) {}
 
   Ending operator()() {
     catch_interrupts();
-    while (state_.step < state_.recipe.steps) {
-      if (interrupted()) return stop(Ending::interrupted);
-      if (options_.minutes > 0 && seconds_since(start_) + slowest_ > 60 * options_.minutes)
-        return stop(Ending::out_of_time);
-      step();
-      if (state_.step % options_.log_every == 0) write_log();
-      if (state_.step % options_.save_every == 0) save();
+    const int64_t first = state_.step, steps = state_.recipe.steps;
+    try {
+      while (state_.step < steps) {
+        if (interrupted()) return stop(Ending::interrupted);
+        if (options_.minutes > 0 &&
+            seconds_since(start_) + slowest_ + save_ > 60 * options_.minutes)
+          return stop(Ending::out_of_time);
+        step();
+        if (state_.step == first + kProjectAfter) project(first);
+        if (due(state_.recipe.validate_every)) validate_now();
+        if (due(options_.save_every)) save();
+      }
+    } catch (const Interrupted&) {  // in the middle of a validation
+      return stop(Ending::interrupted);
     }
-    save();
-    nn::save_checkpoint(
-        (options_.out / "final.safetensors").string(),
-        {weights(state_, state_.ema.has_value()), {{"munet", to_json(state_.recipe.model)}}});
+    stop(Ending::finished);
+    save_weights("final.safetensors");
     return Ending::finished;
   }
 
  private:
+  bool due(int64_t every) const { return every > 0 && state_.step % every == 0; }
+
   void step() {
     const Clock::time_point start = Clock::now();
     StepReport report;
@@ -58,40 +72,51 @@ class Run {
     }
     const double took = seconds_since(start);
     state_.seconds += took;
-    slowest_ = std::max(slowest_, took + save_seconds_);
-    const double share = 1.0 / double(options_.log_every);
-    row_.loss += share * report.loss;
-    row_.j += share * report.j;
-    row_.norm += share * report.norm;
-    row_.lr = report.lr;
-    interval_ += took;
+    slowest_ = std::max(slowest_, took);
+    watch_.step(state_, report, took, loader_.seconds_waited());
+    if (due(options_.report_every)) watch_.sample(state_, report);
   }
 
-  void write_log() {
-    row_.step = state_.step;
-    row_.clips = state_.clips;
-    row_.seconds = state_.seconds;
-    row_.clips_per_second = double(options_.log_every * state_.recipe.accumulate) / interval_;
-    row_.waiting = (loader_.seconds_waited() - waited_) / interval_;
-    waited_ = loader_.seconds_waited();
-    log_.add(row_);
-    const double left =
-        double(state_.recipe.steps - state_.step) * interval_ / double(options_.log_every);
-    std::printf("%s\n", line_of(row_, state_.recipe.steps, left).c_str());
+  void project(int64_t first) const {
+    const double each = seconds_since(start_) / double(state_.step - first);
+    std::printf("projected: %.2f s a step, %s for the %lld steps to come\n", each,
+                format_seconds(each * double(state_.recipe.steps - state_.step)).c_str(),
+                (long long)(state_.recipe.steps - state_.step));
     std::fflush(stdout);
-    row_ = {};
-    interval_ = 0;
+  }
+
+  void validate_now() {
+    if (truth_.sequences.empty()) return;
+    save_weights("candidate.safetensors");
+    const ValidationScore score = validate(
+        truth_, state_.recipe, options_.out / "candidate.safetensors", options_.out / "validation");
+    const double mean = (score.j + score.f) / 2;
+    std::printf("validation after step %lld: %s%s\n", (long long)state_.step,
+                line_of(score).c_str(), mean > state_.best ? "; the best so far" : "");
+    std::fflush(stdout);
+    watch_.validated(state_.step, score);
+    if (mean <= state_.best) return;
+    state_.best = mean;
+    state_.best_step = state_.step;
+    fs::rename(options_.out / "candidate.safetensors", options_.out / "best.safetensors");
+  }
+
+  void save_weights(const std::string& name) {
+    nn::save_checkpoint(
+        (options_.out / name).string(),
+        {weights(state_, state_.ema.has_value()), {{"munet", to_json(state_.recipe.model)}}});
   }
 
   void save() {
     const Clock::time_point start = Clock::now();
     save_state(state_, options_.out / "last.safetensors");
-    save_seconds_ = std::max(save_seconds_, seconds_since(start));
+    save_ = std::max(save_, seconds_since(start));
     saved_ = state_.step;
   }
 
   Ending stop(Ending why) {
     if (saved_ != state_.step) save();
+    watch_.end(state_);
     return why;
   }
 
@@ -101,20 +126,20 @@ class Run {
         dump.string(),
         {{{"frames", bad.clip.frames}, {"masks", bad.clip.masks}}, {{"name", bad.clip.name}}},
         false, nn::Layout::plain);
+    const fs::path last = options_.out / "last.safetensors";
     throw Error(str("train: ", bad.what(), "; the clip is in ", dump.string(),
-                    saved_ >= 0 ? str(", the run as it was after step ", saved_, " in ",
-                                      (options_.out / "last.safetensors").string())
-                                : ", nothing was saved before"));
+                    fs::exists(last) ? str(", the run as it was last saved in ", last.string())
+                                     : ", nothing was saved before"));
   }
 
   TrainState& state_;
   const RunOptions& options_;
+  const Truth truth_;
   ClipLoader loader_;
-  TrainLog log_;
+  Watch watch_;
   const Clock::time_point start_ = Clock::now();
-  LogRow row_;
-  double interval_ = 0, waited_ = 0, slowest_ = 0, save_seconds_ = 0;
-  int64_t saved_ = -1;  // step of last.safetensors, as far as this leg knows
+  double slowest_ = 0, save_ = 0;  // seconds of a step and of saving, at most
+  int64_t saved_ = -1;             // step of last.safetensors, as far as this leg knows
 };
 
 }  // namespace

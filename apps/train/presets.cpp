@@ -42,6 +42,10 @@ Recipe ours() {
   r.clips.clip_frames = 3;
   r.clips.crop = 256;
   r.clips.max_objects = 2;
+  r.clips.max_skip = 5;
+  r.clips.reverse = 0.5;
+  r.clips.resize_low = 0.8;
+  r.clips.resize_high = 1.6;
   r.rollout = "recurrent";
   r.steps = 60'000;
   r.lr = 1e-4;
@@ -57,8 +61,10 @@ Recipe ours() {
 // Two minutes on two CPU cores, without any file.
 Recipe toy() {
   Recipe r = ours();
-  r.data = {"toy:"};
+  r.data = {"toy"};
   r.model.window = 9;
+  r.model.value_dim = 64;
+  r.model.decoder_dim = 48;
   r.clips.crop = 96;
   r.steps = 400;
   r.lr = 1e-3;

@@ -14,7 +14,7 @@
 struct Recipe {
   munet::Config model;            // keys of the network
   std::string init;               // weights to start from; empty: random
-  std::vector<std::string> data;  // KIND:FOLDER[*WEIGHT] (source.h)
+  std::vector<std::string> data;  // as parse_data_part takes it
   munet::ClipOptions clips;       // clip_frames, crop, max_objects, augmentation
 
   std::string rollout = "ref_only";  // ref_only | recurrent (rollout.h)
@@ -33,7 +33,7 @@ struct Recipe {
   double ema = 0;                       // decay of the averaged weights; 0: none
   int64_t seed = 1;
 
-  std::vector<std::string> validate;  // DATASET/SEQUENCE held out (validate.h)
+  std::vector<std::string> validate;  // sequences held out (validate.h)
   int64_t validate_every = 0;         // steps; 0: never
   int validate_size = 240;            // shorter side, pixels
 

@@ -1,12 +1,12 @@
 // Names decide: a prefix is taken off if the trunk's first convolution is found under it.
 #include "apps/train/start.h"
 
-#include <algorithm>
-#include <array>
-#include <set>
+#include <string>
+#include <vector>
 
 #include "nn/checkpoint.h"
 #include "nn/init.h"
+#include "nn/torch_file.h"
 #include "tensor/error.h"
 
 using namespace munet;
@@ -22,15 +22,18 @@ std::string listed(const std::vector<std::string>& names) {
   return names.size() > kListed ? text + ", ..." : text;
 }
 
-// The file's names without the prefix that a whole detector or a wrapper puts before a trunk.
+// The file's names without the prefix that a whole detector or a wrapper puts before a trunk; what
+// has it not is put into brackets.
 nn::StateDict trunk_of(const nn::StateDict& file) {
-  for (const char* prefix : {"", "module.", "backbone.body.", "backbone.", "module.backbone."}) {
-    if (!file.count(std::string(prefix) + "conv1.weight")) continue;
+  const std::string stem = "conv1.weight";
+  for (const auto& [name, tensor] : file) {
+    if (!name.ends_with(stem)) continue;
+    const std::string prefix = name.substr(0, name.size() - stem.size());
+    if (!file.count(prefix + "layer1.0.conv1.weight")) continue;
     nn::StateDict trunk;
-    for (const auto& [name, tensor] : file)
-      trunk.emplace(
-          name.starts_with(prefix) ? name.substr(std::string(prefix).size()) : "(" + name + ")",
-          tensor);
+    for (const auto& [other, value] : file)
+      trunk.emplace(other.starts_with(prefix) ? other.substr(prefix.size()) : "(" + other + ")",
+                    value);
     return trunk;
   }
   return {};
@@ -64,13 +67,14 @@ void start_weights(MUNet& model, uint64_t seed) {
 }
 
 std::string load_start(MUNet& model, const std::string& path) {
-  const nn::Checkpoint file = nn::load_checkpoint(path);
+  const nn::Checkpoint file =
+      nn::is_torch_file(path) ? nn::load_torch_file(path) : nn::load_checkpoint(path);
   if (file.tensors.count("encoder_q.conv1.weight"))
     return copy_into(model, file.tensors).text(path, "a munet checkpoint");
   const nn::StateDict trunk = trunk_of(file.tensors);
   check<FileError>(!trunk.empty(), path,
                    ": expected a munet checkpoint or a ResNet with torchvision's names; found no "
-                   "conv1.weight among ",
+                   "trunk (conv1.weight and layer1.0.conv1.weight) among ",
                    file.tensors.size(), " tensors");
   Report report = copy_into(model.encoder_q, trunk);
   const Report second = copy_into(model.encoder_r, trunk);
