@@ -60,6 +60,7 @@ Tensor Decoder::operator()(const Tensor& read, const Tensor& value, const Tensor
   Tensor y = res_in(conv_in(concat({read, shared}, 3)));
   y = refine3(refine3.skip_branch(r3), y);
   y = pred(refine2(refine2.skip_branch(r2), y, Activation::relu));
+  if (y.dtype() != DType::f64) y = cast(y, DType::f32);  // odds compete in f32
   const Tensor z = enlarge(sub(narrow(y, 3, 1, 1), narrow(y, 3, 0, 1)), 4);
   return reshape(z, Shape{n, z.dim(1), z.dim(2)});
 }

@@ -35,6 +35,7 @@ struct Decoder : nn::Module {
   // read [n,h,w,value_dim] of the memory, value [1,h,w,value_dim] of the query, r3 and r2 of the
   // query's trunk -> z [n,16h,16w]: log-odds of each object, p = sigmoid(z). z = y1 - y0 of the two
   // channels that STM's decoder ends with; upsampling is linear, so the difference is upsampled.
+  // z is f32 (f64 for f64).
   Tensor operator()(const Tensor& read, const Tensor& value, const Tensor& r3,
                     const Tensor& r2) const;
   void visit(nn::Visitor& v) override;

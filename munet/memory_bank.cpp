@@ -96,14 +96,14 @@ void MemoryBank::save(std::map<std::string, Tensor>& tensors) const {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       const Entry& e = entries[i];
       const std::string name = str("bank.", id, ".", i, ".");
-      tensors[name + "key"] = e.slot.key;
-      tensors[name + "value"] = e.slot.value;
+      tensors[name + "key"] = e.slot.key.to(Device{}).to(DType::f32);
+      tensors[name + "value"] = e.slot.value.to(Device{}).to(DType::f32);
       tensors[name + "entry"] = Tensor::from<int64_t>(
           {e.frame, e.permanent, e.slot.positions, e.slot.key_dim, e.slot.value_dim}, {5});
     }
 }
 
-void MemoryBank::load(const std::map<std::string, Tensor>& tensors) {
+void MemoryBank::load(const std::map<std::string, Tensor>& tensors, Device device, DType dtype) {
   for (int id = 1; id < 255; ++id)
     for (int i = 0; tensors.count(str("bank.", id, ".", i, ".entry")); ++i) {
       const std::string name = str("bank.", id, ".", i, ".");
@@ -111,8 +111,10 @@ void MemoryBank::load(const std::map<std::string, Tensor>& tensors) {
       const auto key = tensors.find(name + "key"), value = tensors.find(name + "value");
       check(entry.size() == 5 && key != tensors.end() && value != tensors.end(),
             "memory: expected ", name, "key, value and entry of 5; found less");
-      MemorySlot slot{key->second, value->second, entry[2], entry[3], entry[4]};
-      check(slot.bytes() == packed_memory_bytes(slot.positions, slot.key_dim, slot.value_dim),
+      MemorySlot slot{key->second.to(dtype).to(device), value->second.to(dtype).to(device),
+                      entry[2], entry[3], entry[4]};
+      check(slot.bytes() ==
+                packed_memory_bytes(slot.positions, slot.key_dim, slot.value_dim, device, dtype),
             "memory: ", name, "key and value have the wrong size");
       bytes_ += std::size_t(slot.bytes());
       objects_[id].push_back({entry[0], entry[1] != 0, std::move(slot)});

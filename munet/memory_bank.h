@@ -45,10 +45,12 @@ class MemoryBank {
   std::size_t bytes(int id) const;
   std::size_t bytes() const { return bytes_; }
 
-  // All that is remembered as named tensors, and back into an empty bank. Error if a tensor is
-  // missing.
+  // All that is remembered as named tensors on the CPU in f32, and back into an empty bank of slots
+  // on a device, of a type. Error if a tensor is missing or has another size: slots are packed
+  // differently on a CPU and on a GPU.
   void save(std::map<std::string, Tensor>& tensors) const;
-  void load(const std::map<std::string, Tensor>& tensors);
+  void load(const std::map<std::string, Tensor>& tensors, Device device = {},
+            DType dtype = DType::f32);
 
  private:
   struct Entry {

@@ -40,6 +40,7 @@ KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
   } else if (config.ref_extra == "inverse") {
     inputs.push_back(reshape(clamp(scale(masks, -1, 1), 0, 1), with_channel));
   }
+  for (Tensor& input : inputs) input = cast(input, x.dtype());
   const TrunkFeatures f = encoder_r(x, inputs);
   return kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4);
 }
@@ -47,7 +48,8 @@ KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
 Tensor MUNet::fuse_motion(const QueryFeatures& query, const QueryFeatures* previous) {
   const Tensor& f_s = query.trunk.r4;
   if (!mu_layer || !previous) return f_s;
-  const Tensor f_m = mu_layer->motion_feature(mu_layer->match(query.motion, previous->motion));
+  const Tensor f_m =
+      mu_layer->motion_feature(mu_layer->match(query.motion, previous->motion), f_s.dtype());
   return msam ? (*msam)(f_s, f_m) : add(f_s, f_m);
 }
 

@@ -5,6 +5,13 @@
 
 namespace munet {
 
+namespace {
+
+// Costs are compared and summed in f32 where maps are stored in half.
+DType precise(DType storage) { return storage == DType::f64 ? storage : DType::f32; }
+
+}  // namespace
+
 MULayer::MULayer(const Config& config, int depth, Rng& rng)
     : config_(config), reduce_(depth, depth / 4, 1, {}, rng) {
   struct Row {
@@ -17,7 +24,9 @@ MULayer::MULayer(const Config& config, int depth, Rng& rng)
                                nn::Conv2dLayerOptions{.padding = row.kernel / 2}, rng);
 }
 
-Tensor MULayer::features(const Tensor& r4) { return l2_normalize(reduce_(r4), 1e-6); }
+Tensor MULayer::features(const Tensor& r4) {
+  return l2_normalize(cast(reduce_(r4), precise(r4.dtype())), 1e-6);
+}
 
 Tensor MULayer::match(const Tensor& features_t, const Tensor& features_previous) const {
   return match_window(features_t, features_previous,
@@ -27,11 +36,11 @@ Tensor MULayer::match(const Tensor& features_t, const Tensor& features_previous)
                        .border = config_.border == "exclude" ? Border::exclude : Border::zero});
 }
 
-Tensor MULayer::motion_feature(const Tensor& matched) const {
+Tensor MULayer::motion_feature(const Tensor& matched, DType storage) const {
   const double unit = 1 / config_.mu_scale;
   const double confidence = config_.motion == "displacement" ? 0 : 1;
   const Tensor factors = Tensor::from<double>({unit, unit, confidence}, {3});
-  Tensor x = mul(matched, factors.to(matched.dtype()).to(matched.device()));
+  Tensor x = cast(mul(matched, factors.to(matched.dtype()).to(matched.device())), storage);
   for (std::size_t i = 0; i + 1 < motion_.items.size(); ++i)
     x = motion_.items[i](x, {}, Activation::relu);
   return motion_.items.back()(x);

@@ -11,16 +11,11 @@
 namespace munet {
 
 Segmenter::Segmenter(const std::string& checkpoint, SegmenterOptions options)
-    : Segmenter(Weights(checkpoint), std::move(options)) {}
+    : Segmenter(Weights(checkpoint, options.device, options.precision), options) {}
 
 Segmenter::Segmenter(const Weights& weights, SegmenterOptions options)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
-  check<DeviceError>(parse_device(options.device).kind == Device::cpu,
-                     "segmenter: expected device cpu; given ", options.device,
-                     " (this build computes on the CPU)");
-  check(options.precision == "f32", "segmenter: expected precision f32; given '", options.precision,
-        "'");
   check(options.top_k >= -1, "segmenter: expected top_k >= 0, or -1 for the model's own; given ",
         options.top_k);
   check(options.shorter_side == 0 || options.shorter_side >= 16,
@@ -51,9 +46,10 @@ void Segmenter::seek(std::int64_t frame) {
 std::vector<unsigned char> Segmenter::labels() const {
   check(state_->last.has_value(), "segmenter: labels before the first step");
   const Frame& frame = *state_->last;
-  const int64_t count = frame.probability.dim(3);
-  const float* p = frame.probability.data<float>();
-  std::vector<unsigned char> labels(std::size_t(frame.probability.numel() / count));
+  const Tensor probability = frame.probability.to(Device{});
+  const int64_t count = probability.dim(3);
+  const float* p = probability.data<float>();
+  std::vector<unsigned char> labels(std::size_t(probability.numel() / count));
   for (std::size_t i = 0; i < labels.size(); ++i, p += count) {
     if (!frame.given.empty() && frame.given[i]) {  // certain, whatever resizing made of it
       labels[i] = frame.given[i];
@@ -69,11 +65,7 @@ std::vector<unsigned char> Segmenter::labels() const {
 std::vector<float> Segmenter::probability(int id) const {
   check(state_->last.has_value(), "segmenter: probability before the first step");
   const Frame& frame = *state_->last;
-  const int64_t channel = int64_t(state_->position(id)) + 1, count = frame.probability.dim(3);
-  std::vector<float> soft(std::size_t(frame.probability.numel() / count));
-  for (std::size_t i = 0; i < soft.size(); ++i)
-    soft[i] = frame.probability.data<float>()[int64_t(i) * count + channel];
-  return soft;
+  return narrow(frame.probability, 3, int64_t(state_->position(id)) + 1, 1).to_vector<float>();
 }
 
 void Segmenter::correct(int id, const std::vector<float>& probability) {
@@ -90,7 +82,7 @@ void Segmenter::correct(int id, const std::vector<float>& probability) {
   soft = upsample_bilinear(soft, {.height = g.height, .width = g.width});
   const Tensor padded = pad_masks(soft.view({1, g.height, g.width}), g);
   const Tensor channel = frame.masks.rows(int64_t(position), 1);
-  std::copy_n(padded.data<float>(), padded.numel(), channel.data<float>());
+  copy_bytes(channel.raw(), channel.device(), padded.raw(), Device{}, std::size_t(padded.bytes()));
 }
 
 std::vector<int> Segmenter::objects() const {

@@ -37,9 +37,9 @@ struct MaskView {
 };
 
 struct SegmenterOptions {
-  std::string device = "cpu";
-  std::string precision = "f32";
-  int shorter_side = 480;                            // larger frames are reduced to it; 0: never
+  std::string device = "cpu";     // these two: those of the weights where weights are given
+  std::string precision = "f32";  // f32; cuda: also tf32, bf16, f16
+  int shorter_side = 480;         // larger frames are reduced to it; 0: never
   std::size_t memory_budget = std::size_t{1} << 30;  // bytes of keys and values, all objects
   std::string memory = "stm";                        // stm | fifo
   int every = 5;                                     // stm: every how many frames one is kept
@@ -67,8 +67,10 @@ struct Cancelled : std::runtime_error {
 // segmenters made from it, in any number of threads; it goes with the last of them.
 class Weights {
  public:
-  // FileError if the checkpoint is absent, damaged or of another model.
-  explicit Weights(const std::string& checkpoint);
+  // FileError if the checkpoint is absent, damaged or of another model. For a device (cpu, cuda,
+  // cuda:n) and precision (f32; on a GPU also tf32, bf16, f16); DeviceError if it is not there.
+  explicit Weights(const std::string& checkpoint, const std::string& device = "cpu",
+                   const std::string& precision = "f32");
   std::size_t bytes() const;  // of the packed weights
 
  private:

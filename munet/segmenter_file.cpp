@@ -22,9 +22,9 @@ void Segmenter::save(const std::string& path, const std::string& note) const {
     store("named", last.named);
     if (!last.given.empty())
       file.tensors["given"] = Tensor::from(last.given, {int64_t(last.given.size())});
-    file.tensors["x"] = last.x;
-    file.tensors["probability"] = last.probability;
-    if (last.masks) file.tensors["masks"] = last.masks;
+    file.tensors["x"] = last.x.to(Device{}).to(DType::f32);  // exact from a half type, and back
+    file.tensors["probability"] = last.probability.to(Device{});
+    if (last.masks) file.tensors["masks"] = last.masks.to(Device{});
   }
   nn::save_checkpoint(path, file, false, nn::Layout::plain);
 }
@@ -75,11 +75,14 @@ std::string Segmenter::load(const std::string& path) {
     need(last->given.empty() || int64_t(last->given.size()) == g.input_width * g.input_height,
          "given");
     NoGrad no_grad;
+    last->x = s.on_device(last->x);
+    last->probability = last->probability.to(s.weights->device);
+    if (last->masks) last->masks = last->masks.to(s.weights->device);
     last->query = s.net().encode_query(last->x);
   }
   MemoryBank bank = s.bank;
   bank.clear();
-  bank.load(file.tensors);
+  bank.load(file.tensors, s.weights->device, s.weights->storage());
   for (const int id : last ? last->ids : std::vector<int>{})
     for (const MemorySlot* slot : bank.slots(id))
       need(slot->positions == last->x.dim(1) / 16 * (last->x.dim(2) / 16) &&

@@ -6,6 +6,7 @@
 
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/upsample.h"
@@ -41,21 +42,17 @@ std::vector<uint8_t> read_ids(const MaskView& mask, const FrameGeometry& g, std:
 
 // Channels 1..n of P as masks [n, padded_height, padded_width].
 Tensor masks_of(const Tensor& probability, const FrameGeometry& g) {
-  const int64_t n = probability.dim(3) - 1, pixels = g.height * g.width;
-  Tensor masks = Tensor::empty({n, g.height, g.width});
-  const float* from = probability.data<float>();
-  for (int64_t k = 0; k < n; ++k) {
-    float* to = masks.data<float>() + k * pixels;
-    for (int64_t i = 0; i < pixels; ++i) to[i] = from[i * (n + 1) + k + 1];
-  }
-  return pad_masks(masks, g);
+  const int64_t n = probability.dim(3) - 1;
+  const Tensor masks = transpose(narrow(probability, 3, 1, n).view({g.height * g.width, n}), 0, 1);
+  return pad_masks(masks.view({n, g.height, g.width}), g);
 }
 
 }  // namespace
 
 std::size_t Segmenter::State::slot_bytes(const FrameGeometry& g) const {
   return std::size_t(packed_memory_bytes(g.padded_height / 16 * (g.padded_width / 16),
-                                         net().config.key_dim, net().config.value_dim));
+                                         net().config.key_dim, net().config.value_dim,
+                                         weights->device, weights->storage()));
 }
 
 std::size_t Segmenter::State::position(int id) const {
@@ -132,8 +129,9 @@ void Segmenter::State::apply_given(Frame& frame) {
   resize_ids(frame.given.data(), int(g.input_width), int(g.input_height), g.input_width, ids.data(),
              int(g.width), int(g.height));
   const int64_t count = int64_t(frame.ids.size()) + 1, old = int64_t(others.size()) + 1;
-  frame.probability = Tensor::zeros({1, g.height, g.width, count});
-  float* to = frame.probability.data<float>();
+  const Tensor probability = Tensor::zeros({1, g.height, g.width, count});
+  if (predicted) predicted = predicted.to(Device{});
+  float* to = probability.data<float>();
   const float* from = predicted ? predicted.data<float>() : nullptr;
   for (uint8_t id : ids) {
     if (id) {
@@ -147,10 +145,16 @@ void Segmenter::State::apply_given(Frame& frame) {
     to += count;
     if (from) from += old;
   }
+  frame.probability = probability.to(weights->device);
+}
+
+Tensor Segmenter::State::on_device(const Tensor& x) const {
+  return cast(x.to(weights->device), weights->storage());
 }
 
 void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   NoGrad no_grad;
+  set_fast_matmul(weights->precision == Precision::tf32);
   Frame frame;
   frame.geometry = frame_geometry(view.width, view.height, options.shorter_side);
   frame.index = next;
@@ -169,7 +173,7 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   }
   std::vector<uint8_t> converted;
   const RgbRows rgb = as_rgb(view, converted);
-  frame.x = prepare_frame(rgb.rows, rgb.stride, g, net().config.pad_order);
+  frame.x = on_device(prepare_frame(rgb.rows, rgb.stride, g, net().config.pad_order));
   report(0.02);
   frame.query = net().encode_query(frame.x);
   report(0.3);
@@ -181,7 +185,7 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   } else if (last && !last->ids.empty()) {
     predict(frame);
   } else {
-    frame.probability = Tensor::full({1, g.height, g.width, 1}, 1);
+    frame.probability = Tensor::full({1, g.height, g.width, 1}, 1, DType::f32, weights->device);
   }
   report(0.95);
   bank.forget_transient();

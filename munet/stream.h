@@ -9,6 +9,7 @@
 #include "munet/memory_bank.h"
 #include "munet/model.h"
 #include "munet/segmenter.h"
+#include "tensor/precision.h"
 
 namespace munet {
 
@@ -21,18 +22,21 @@ struct Weights::Model {
   std::unique_ptr<MUNet> net;
   std::size_t bytes = 0;
   std::string fingerprint;  // of keys and weights, before packing
+  Device device;
+  Precision precision = Precision::f32;
+  DType storage() const { return storage_type(precision); }  // of maps, weights and memory
 };
 
 // What one frame leaves behind: its result, and what the next frame needs of it.
 struct Frame {
   FrameGeometry geometry;
   int64_t index = 0;
-  Tensor x;  // prepared
+  Tensor x;  // prepared; like all maps on the weights' device and of their storage type
   QueryFeatures query;
   std::vector<int> ids;  // the objects, ascending; channel k+1 of P is ids[k]
   std::set<int> named;   // of them, those whose mask was given with this frame
-  Tensor probability;    // P [1, height, width, n+1] at working size, channel 0 the background
-  Tensor masks;          // [n, padded_height, padded_width]: what is to be memorised
+  Tensor probability;    // P [1, height, width, n+1] at working size, channel 0 the background; f32
+  Tensor masks;          // [n, padded_height, padded_width]: what is to be memorised; f32
   std::vector<uint8_t> given;  // ids at input size, empty if no mask came with the frame
 };
 
@@ -52,6 +56,8 @@ struct Segmenter::State {
   void step(const FrameView& view, const MaskView* given);
   // Bytes of one memorised frame of one object.
   std::size_t slot_bytes(const FrameGeometry& g) const;
+  // A prepared frame where and as the network wants it.
+  Tensor on_device(const Tensor& x) const;
   // Of one of the last frame's objects, 0 for the first; UnknownObject if it is none.
   std::size_t position(int id) const;
 

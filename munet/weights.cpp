@@ -39,7 +39,15 @@ struct Release : nn::Visitor {
 
 }  // namespace
 
-Weights::Weights(const std::string& checkpoint) : model_(std::make_shared<Model>()) {
+Weights::Weights(const std::string& checkpoint, const std::string& device,
+                 const std::string& precision)
+    : model_(std::make_shared<Model>()) {
+  model_->device = parse_device(device);
+  model_->precision = parse_precision(precision);
+  const bool cuda = model_->device.kind == Device::cuda;
+  check(cuda || model_->precision == Precision::f32, "segmenter: the CPU computes in f32; given ",
+        precision, " (tf32, bf16 and f16 are for --device cuda)");
+  if (cuda) cuda_backend();  // before the file is read: DeviceError if there is none
   model_->net = load_model(checkpoint);
   MUNet& net = *model_->net;
   Fingerprint fingerprint;
@@ -48,7 +56,8 @@ Weights::Weights(const std::string& checkpoint) : model_(std::make_shared<Model>
   for (const nn::NamedTensor& named : nn::tensors(net))
     fingerprint.add(named.tensor.raw(), std::size_t(named.tensor.bytes()));
   model_->fingerprint = fingerprint.text();
-  model_->bytes = std::size_t(nn::freeze(net).packed_bytes);
+  if (cuda) nn::to(net, model_->device);
+  model_->bytes = std::size_t(nn::freeze(net, model_->storage()).packed_bytes);
   Release().walk(net);
 }
 

@@ -58,8 +58,21 @@ void check_plan(const Plan& plan) {
           " gives its shift to ", counted.first, " convolutions, expected 1");
 }
 
-std::shared_ptr<const PreparedConv2d> prepare(const Conv2d& conv, const Pair& pair) {
-  if (!pair.bn) return prepare_conv2d(conv.weight.detach(), conv.bias.detach(), conv.options);
+// f32 here stands for "as they are": an f64 module stays one.
+DType storage_of(const Conv2d& conv, DType storage) {
+  return storage == DType::f32 ? conv.weight.dtype() : storage;
+}
+
+std::shared_ptr<const PreparedConv2d> prepare(const Conv2d& conv, const Pair& pair, DType storage) {
+  const DType type = storage_of(conv, storage);
+  const Device device = conv.weight.device();
+  if (!pair.bn) {
+    const auto stored = [&](const Tensor& x) {
+      if (!x || x.dtype() == type) return x.detach();
+      return x.detach().to(Device{}).to(type).to(device);
+    };
+    return prepare_conv2d(stored(conv.weight), stored(conv.bias), conv.options);
+  }
   std::vector<double> w = conv.weight.to_vector<double>();
   std::vector<double> b(std::size_t(conv.weight.dim(0)), 0);
   if (conv.bias) b = conv.bias.to_vector<double>();
@@ -73,21 +86,21 @@ std::shared_ptr<const PreparedConv2d> prepare(const Conv2d& conv, const Pair& pa
     b[o] = g * b[o] + (pair.shift ? beta[o] - g * mean[o] : 0);
   }
   const auto like = [&](const std::vector<double>& values, const Shape& shape) {
-    return Tensor::from(values, shape).to(conv.weight.dtype()).to(conv.weight.device());
+    return Tensor::from(values, shape).to(type).to(device);
   };
   return prepare_conv2d(like(w, conv.weight.shape()), like(b, {conv.weight.dim(0)}), conv.options);
 }
 
 }  // namespace
 
-FreezeSummary freeze(Module& module) {
+FreezeSummary freeze(Module& module, DType storage) {
   Plan plan;
   plan.walk(module);
   check_plan(plan);
   FreezeSummary summary;
   std::vector<std::shared_ptr<const PreparedConv2d>> prepared;
   for (const auto& [name, conv] : plan.convolutions)
-    prepared.push_back(prepare(*conv, plan.pairs[conv]));
+    prepared.push_back(prepare(*conv, plan.pairs[conv], storage));
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     Conv2d& conv = *plan.convolutions[i].second;
     conv.prepared = prepared[i];

@@ -29,7 +29,9 @@ Tensor Conv2d::operator()(const Tensor& x, const Tensor& add, Activation activat
     check(!grad_enabled(), "Conv2d: a frozen layer has no gradient; use NoGrad, or thaw() it");
     return conv2d_fused(x, *prepared, add, activation);
   }
-  Tensor y = conv2d(x, weight, bias, options);
+  const bool half_x = x.dtype() == DType::f16 || x.dtype() == DType::bf16;
+  const auto as_x = [&](const Tensor& w) { return w && half_x ? cast(w, x.dtype()) : w; };
+  Tensor y = conv2d(x, as_x(weight), as_x(bias), options);
   if (add) y = munet::add(y, add);
   return activate(y, activation);
 }

@@ -24,7 +24,7 @@ struct Conv2d : Module {
 
   // y = activation(conv(x) + bias + add). add: undefined, y's shape, or y's shape with n = 1.
   // Frozen: one call of the fused kernel, with the batch norm inside if freeze() folded one; Error
-  // unless a NoGrad lives. Else recorded ops.
+  // unless a NoGrad lives. Else recorded ops; for f16 and bf16 x the weights are cast to it.
   Tensor operator()(const Tensor& x, const Tensor& add = {},
                     Activation activation = Activation::none) const;
 

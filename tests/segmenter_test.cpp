@@ -315,7 +315,12 @@ TEST_CASE("options are checked", "[segmenter]") {
   CHECK(text([](auto& o) { o.memory = "lru"; }) ==
         "memory: expected policy stm or fifo; given 'lru'");
   CHECK(text([](auto& o) { o.precision = "f8"; }) ==
-        "segmenter: expected precision f32; given 'f8'");
+        "precision: expected f32, tf32, bf16 or f16; given 'f8'");
+  CHECK(
+      text([](auto& o) { o.precision = "bf16"; }) ==
+      "segmenter: the CPU computes in f32; given bf16 (tf32, bf16 and f16 are for --device cuda)");
+  CHECK(text([](auto& o) { o.device = "tpu"; }) ==
+        "device: expected cpu, cuda or cuda:<number>; given 'tpu'");
   CHECK(text([](auto& o) { o.every = 0; }) == "memory: expected every >= 1 frames; given 0");
   CHECK(text([](auto& o) { o.top_k = -2; }) != "");
   CHECK(text([](auto& o) { o.device = "cuda"; }) != "");

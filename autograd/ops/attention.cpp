@@ -133,7 +133,9 @@ MemorySlot pack_memory(const Tensor& key, const Tensor& value) {
   return slot;
 }
 
-int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_dim) {
+int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_dim, Device device,
+                            DType dtype) {
+  if (device.kind != Device::cpu) return positions * (key_dim + value_dim) * size_of(dtype);
   return (cpu::packed_key_size(positions, key_dim) + cpu::packed_value_size(positions, value_dim)) *
          size_of(DType::f32);
 }

@@ -22,8 +22,9 @@ struct MemorySlot {
 };
 // key [p,dk], value [p,dv] of one frame and object.
 MemorySlot pack_memory(const Tensor& key, const Tensor& value);
-// Bytes that pack_memory will take: what a byte budget is counted in.
-int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_dim);
+// Bytes that pack_memory will take there: what a byte budget is counted in.
+int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_dim,
+                            Device device = {}, DType dtype = DType::f32);
 // slots of one object, at least one -> [q,dv].
 Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k = 0);
 
