@@ -16,13 +16,14 @@
 #include "nn/fold.h"
 #include "tensor/cpu/peak.h"
 #include "tensor/parallel.h"
+#include "tensor/precision.h"
 
 namespace {
 
 using namespace munet;
 
 struct Options {
-  std::string preset = "munet18", size = "480x864";
+  std::string preset = "munet18", size = "480x864", device = "cpu", precision = "f32";
   int objects = 1, frames = 5, threads = 0, rounds = 7;
   bool json = false;
 };
@@ -100,11 +101,45 @@ Tensor random(const Shape& shape, uint64_t seed, double low, double high) {
   return x;
 }
 
-void print_table(const Options& o, std::vector<Stage>& stages, double peak) {
-  std::printf(
-      "%s %s, %d object%s, %d memory frames, %d threads, median of %d rounds; peak %.0f GFLOP/s\n",
-      o.preset.c_str(), o.size.c_str(), o.objects, o.objects == 1 ? "" : "s", o.frames,
-      num_threads(), o.rounds, peak * 1e-9);
+// Where and in what a run computes, and its clock.
+struct Place {
+  Device device;
+  DType storage;
+  bool cuda() const { return device.kind == Device::cuda; }
+  Tensor put(const Tensor& x) const { return cast(x.to(device), storage); }
+  // Everything that was asked for is done.
+  double now() const {
+    if (cuda()) cuda_backend().synchronize(device);
+    return milliseconds();
+  }
+  std::string name(const Options& o) const {
+    return cuda() ? cuda_backend().describe(device) + ", " + o.precision
+                  : str(num_threads(), " threads");
+  }
+  // FLOP/s of the CPU's multiply-adds; of a GPU's matrix products of side 4096 in this precision.
+  double peak() const {
+    if (!cuda()) return cpu::measure_peak();
+    constexpr int64_t kSide = 4096, kTimes = 5;
+    const Tensor a = put(random({kSide, kSide}, 5, -1, 1));
+    matmul(a, a);
+    const double start = now();
+    for (int64_t i = 0; i < kTimes; ++i) matmul(a, a);
+    return 2e3 * kTimes * kSide * kSide * kSide / (now() - start);
+  }
+  // Bytes read and written per second by a copy of 256 MiB.
+  double copy_rate() const {
+    const Tensor from = Tensor::zeros({int64_t{64} << 20}, DType::f32, device);
+    Tensor to = from.clone();
+    const double start = now();
+    for (int i = 0; i < 5; ++i) to = from.clone();
+    return 2e3 * 5 * double(from.bytes()) / (now() - start);
+  }
+};
+
+void print_table(const Options& o, const Place& place, std::vector<Stage>& stages, double peak) {
+  std::printf("%s %s, %d object%s, %d memory frames, %s, median of %d rounds; peak %.0f GFLOP/s\n",
+              o.preset.c_str(), o.size.c_str(), o.objects, o.objects == 1 ? "" : "s", o.frames,
+              place.name(o).c_str(), o.rounds, peak * 1e-9);
   std::printf("%-20s %9s %9s %9s %9s %9s\n", "stage", "GMAC", "MB", "ms", "GFLOP/s", "of peak");
   for (Stage& stage : stages) {
     const double ms = stage.median(), rate = 2e3 * stage.work.mac / ms;
@@ -113,11 +148,19 @@ void print_table(const Options& o, std::vector<Stage>& stages, double peak) {
   }
   std::printf(
       "GFLOP/s count direct convolution; Winograd needs fewer, so more than 100 %% is no error\n");
+  if (place.cuda()) {
+    std::printf(
+        "stages wait for the card, the frame as a whole does not: it may be less than their "
+        "sum\n");
+    std::printf("copy_gb_s %.0f\n", place.copy_rate() * 1e-9);
+    std::printf("peak_mib %.0f\n", double(cuda_backend().memory(place.device).peak) / (1 << 20));
+  }
   std::printf("frame_ms %.1f\n", stages.back().median());
 }
 
-void print_json(const Options& o, std::vector<Stage>& stages, double peak) {
+void print_json(const Options& o, const Place& place, std::vector<Stage>& stages, double peak) {
   nlohmann::ordered_json json{{"preset", o.preset},         {"size", o.size},
+                              {"device", o.device},         {"precision", o.precision},
                               {"objects", o.objects},       {"frames", o.frames},
                               {"threads", num_threads()},   {"rounds", o.rounds},
                               {"peak_gflops", peak * 1e-9}, {"frame_ms", stages.back().median()}};
@@ -126,6 +169,11 @@ void print_json(const Options& o, std::vector<Stage>& stages, double peak) {
                               {"gmac", stage.work.mac * 1e-9},
                               {"mb", stage.work.bytes * 1e-6},
                               {"ms", stage.median()}});
+  if (place.cuda()) {
+    json["card"] = place.name(o);
+    json["copy_gb_s"] = place.copy_rate() * 1e-9;
+    json["peak_bytes"] = cuda_backend().memory(place.device).peak;
+  }
   std::printf("%s\n", json.dump(1).c_str());
 }
 
@@ -136,10 +184,16 @@ void run(const Options& o) {
         "bench: expected --size HEIGHTxWIDTH, multiples of 16; given '", o.size, "'");
   if (o.threads > 0) set_num_threads(o.threads);
   NoGrad no_grad;
+  const Precision precision = parse_precision(o.precision);
+  const Place place{parse_device(o.device), storage_type(precision)};
+  check(place.cuda() || precision == Precision::f32, "bench: the CPU computes in f32; given ",
+        o.precision, " (tf32, bf16 and f16 are for --device cuda)");
+  set_fast_matmul(precision == Precision::tf32);
   Rng rng{1};
   MUNet model(preset(o.preset), rng);
   nn::train(model, false);
-  nn::freeze(model);
+  if (place.cuda()) nn::to(model, place.device);
+  nn::freeze(model, place.storage);
 
   WorkCounter counter(h, w, model.config.backbone == "resnet50");
   counter.walk(model);
@@ -147,12 +201,14 @@ void run(const Options& o) {
   const double cells = double(positions), dk = model.config.key_dim, dv = model.config.value_dim;
   const double window = model.config.window;
 
-  const Tensor x = random({1, h, w, 3}, 1, -2, 2), masks = random({n, h, w}, 2, 0, 1);
-  const QueryFeatures previous = model.encode_query(random({1, h, w, 3}, 3, -2, 2));
+  const Tensor x = place.put(random({1, h, w, 3}, 1, -2, 2));
+  const Tensor masks = random({n, h, w}, 2, 0, 1).to(place.device);
+  const QueryFeatures previous = model.encode_query(place.put(random({1, h, w, 3}, 3, -2, 2)));
   std::vector<MemorySlot> slots;
   for (int64_t i = 0; i < n * o.frames; ++i)
-    slots.push_back(pack_memory(random({positions, int64_t(dk)}, 10 + uint64_t(i), -1, 1),
-                                random({positions, int64_t(dv)}, 900 + uint64_t(i), -1, 1)));
+    slots.push_back(
+        pack_memory(place.put(random({positions, int64_t(dk)}, 10 + uint64_t(i), -1, 1)),
+                    place.put(random({positions, int64_t(dv)}, 900 + uint64_t(i), -1, 1))));
 
   enum { kEncode, kMemorize, kMotion, kKeyValue, kRead, kDecode, kAggregate, kFrame };
   const double matched = double(previous.motion.dim(3)), memory = double(n * o.frames) * cells;
@@ -172,11 +228,7 @@ void run(const Options& o) {
   for (int i = kEncode; i < kFrame; ++i)
     stages[kFrame].work = stages[kFrame].work + stages[std::size_t(i)].work;
 
-  double peak = 0;  // of the whole run: the clock may rise and fall with what neighbours do
-  for (int round = -1; round < o.rounds; ++round) {  // the first round warms up
-    peak = std::max(peak, cpu::measure_peak());
-    std::vector<double> marks{milliseconds()};
-    const auto mark = [&] { marks.push_back(milliseconds()); };
+  const auto frame = [&](auto&& mark) {
     const QueryFeatures query = model.encode_query(x);
     mark();
     model.memorize(x, masks);
@@ -198,13 +250,25 @@ void run(const Options& o) {
     mark();
     softmax(soft_aggregate(z), -1);
     mark();
+  };
+  double peak = 0;  // of the whole run: the clock may rise and fall with what neighbours do
+  for (int round = -1; round < o.rounds; ++round) {  // the first round warms up
+    peak = std::max(peak, place.peak());
+    std::vector<double> marks{place.now()};
+    frame([&] { marks.push_back(place.now()); });
+    double total = marks.back() - marks.front();
+    if (place.cuda()) {  // a GPU works while we queue: the whole, without waiting in between
+      const double start = place.now();
+      frame([] {});
+      total = place.now() - start;
+    }
     if (round < 0) continue;
     for (std::size_t i = 0; i + 1 < marks.size(); ++i)
       stages[i].times.push_back(marks[i + 1] - marks[i]);
-    stages[kFrame].times.push_back(marks.back() - marks.front());
+    stages[kFrame].times.push_back(total);
   }
 
-  o.json ? print_json(o, stages, peak) : print_table(o, stages, peak);
+  o.json ? print_json(o, place, stages, peak) : print_table(o, place, stages, peak);
 }
 
 }  // namespace
@@ -221,6 +285,10 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   bench->add_option("--frames", options->frames, "frames in memory, per object")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  bench->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
+  bench->add_option("--precision", options->precision, "f32; on a GPU also tf32, bf16 and f16")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
       ->capture_default_str();
   bench->add_option("--threads", options->threads, "CPU threads; 0: all")
       ->check(CLI::Range(0, 256))

@@ -91,6 +91,13 @@ void add_segment(CLI::App& app) {
       ->add_option("--top-k", options->network.top_k,
                    "Memory positions that a pixel may look at; 0: all (default: the model's)")
       ->check(CLI::Range(0, 1'000'000));
+  command->add_option("--device", options->network.device, "cpu, cuda or cuda:N")
+      ->capture_default_str();
+  command
+      ->add_option("--precision", options->network.precision,
+                   "f32; on a GPU also tf32, bf16 and f16")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "CPU threads (default: all cores)")
       ->check(CLI::Range(1, 256));
   command->add_option("--weights", options->weights, "Checkpoint (default: the one shipped)");
