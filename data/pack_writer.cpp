@@ -29,12 +29,13 @@ using Json = nlohmann::ordered_json;
 struct Setting {
   int side, quality;
 };
-// From the best to the smallest; what max_bytes chooses from.
-constexpr std::array kLadder{
-    Setting{480, 90}, Setting{480, 82}, Setting{432, 85}, Setting{400, 82},
-    Setting{384, 75}, Setting{352, 75}, Setting{320, 75}, Setting{288, 75},
-    Setting{272, 70}, Setting{256, 70}, Setting{240, 65}, Setting{224, 65},
-    Setting{208, 60}, Setting{192, 60}, Setting{160, 60}, Setting{128, 55}};
+// From the best to the smallest; what max_bytes chooses from. At few bytes a larger picture of low
+// quality holds more than a small one of high quality.
+constexpr std::array kLadder{Setting{480, 90}, Setting{480, 82}, Setting{480, 75}, Setting{480, 65},
+                             Setting{448, 60}, Setting{416, 60}, Setting{384, 55}, Setting{352, 55},
+                             Setting{320, 50}, Setting{304, 50}, Setting{288, 50}, Setting{288, 45},
+                             Setting{272, 45}, Setting{256, 45}, Setting{240, 45}, Setting{224, 40},
+                             Setting{192, 40}, Setting{160, 40}, Setting{128, 40}};
 
 // A new or continued file; every failure says why.
 class Output {

@@ -112,7 +112,7 @@ TEST_CASE("pack: smaller pictures, and a size to stay below", "[pack]") {
   }
   CHECK(file_error([&] { data.write({.max_bytes = 1000}); })
             .starts_with("pack: expected 14 frames to fit into 1000 bytes; the smallest pictures, "
-                         "128 pixels high at quality 55, take about "));
+                         "128 pixels high at quality 40, take about "));
   CHECK(whole.bytes > 0);
 }
 
