@@ -158,7 +158,11 @@ class PackSet : public TrainingSet {
   }
 
   FrameEntry parse_frame(const Json& frame) const {
-    const auto number = [&](int i) { return frame.at(std::size_t(i)).get<uint64_t>(); };
+    const auto number = [&](int i) {
+      const Json& value = frame.at(std::size_t(i));
+      fail_unless(value.is_number_unsigned(), "whole numbers");
+      return value.get<uint64_t>();
+    };
     const uint64_t width = number(1), height = number(2);
     fail_unless(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
                     width * height <= uint64_t(kMaxPixels),

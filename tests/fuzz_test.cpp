@@ -10,6 +10,7 @@
 #include "data/mask.h"
 #include "data/rle.h"
 #include "data/shapes.h"
+#include "data/training_files.h"
 #include "data/video.h"
 #include "data/youtube.h"
 #include "munet/segmenter.h"
@@ -155,6 +156,22 @@ TEST_CASE("fuzz: lists and tables", "[fuzz]") {
           [](const fs::path& path) { read_categories(path); });
   survive("run lengths", folder / "rle.txt", rle_text({5, 17, 3, 900000, 1, 77, 12345678, 4}),
           [](const fs::path& path) { parse_rle(slurp(path)); });
+}
+
+TEST_CASE("fuzz: COCO's instances", "[fuzz]") {
+  const TemporaryFolder folder;
+  for (const char* name : {"annotations", "train2017"}) fs::create_directory(folder / name);
+  write_png_rgb(folder / "train2017/a.jpg", {60, 50, std::vector<uint8_t>(60 * 50 * 3, 90)});
+  survive("instances", folder / "annotations/instances_train2017.json",
+          R"({"images": [{"id": 9, "file_name": "a.jpg", "width": 60, "height": 50}],
+              "categories": [{"id": 17, "name": "cat"}], "annotations": [
+              {"image_id": 9, "category_id": 17, "area": 800, "iscrowd": 0, "segmentation":
+              [[30, 10, 50, 10.5, 50, 30, 30, 30]]}, {"image_id": 9, "category_id": 17, "area": 998,
+              "segmentation": {"size": [50, 60], "counts": "2Vo0`n1"}}]})",
+          [&](const fs::path&) {
+            const auto set = open_files("coco", folder.path, "", {});
+            for (std::size_t i = 0; i < set->items().size(); ++i) set->mask(i, 0);
+          });
 }
 
 TEST_CASE("fuzz: checkpoints", "[fuzz]") {

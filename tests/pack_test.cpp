@@ -3,8 +3,9 @@
 
 #include <fstream>
 
+#include "data/pack_format.h"
+#include "data/sha256.h"
 #include "data/training_clips.h"
-#include "data/training_files.h"
 #include "tests/catch.h"
 #include "tests/training_trees.h"
 
@@ -46,6 +47,25 @@ double mean_difference(const Image& a, const Image& b) {
 }
 
 struct Stop {};
+
+// The pack with another index, and with the header that belongs to it.
+std::string with_index(const std::string& pack, const std::string& index) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(pack.data());
+  const uint64_t end = read_u64(bytes + 8);
+  std::string out = pack.substr(0, end) + index;
+  write_u64(reinterpret_cast<uint8_t*>(out.data()) + 16, index.size());
+  return out.replace(24, 64, sha256({index.begin(), index.end()}));
+}
+std::string index_of(const std::string& pack) {
+  return pack.substr(read_u64(reinterpret_cast<const uint8_t*>(pack.data()) + 8));
+}
+
+void read_all(const fs::path& path) {
+  const auto pack = open_pack(path, "", {});
+  for (std::size_t i = 0; i < pack->items().size(); ++i)
+    for (std::size_t t = 0; t < pack->items()[i].frames.size(); ++t)
+      pack->mask(i, t), pack->image(i, t, 1);
+}
 
 }  // namespace
 
@@ -201,4 +221,55 @@ TEST_CASE("pack: damage is found, never believed", "[pack]") {
             "/davis/duck/00000: expected the bytes of its hash; found others; the pack is "
             "damaged");
   CHECK(pack->image(0, 1, 1).width == 96);
+}
+
+TEST_CASE("pack: an index made by a foe", "[pack]") {
+  const PackData data;
+  data.write();
+  const std::string good = slurp(data.path), index = index_of(good);
+  const fs::path bad = data.folder / "bad.pack";
+  REQUIRE(with_index(good, index) == good);
+  const auto refusal = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = index.find(from);
+    REQUIRE(at != std::string::npos);
+    spill(bad, with_index(good, std::string(index).replace(at, from.size(), to)));
+    return file_error([&] { open_pack(bad, "", {}); });
+  };
+  const std::string start = "pack: " + bad.string() + ": expected a whole training pack with ";
+  const std::string end = "; it is damaged, not finished or no pack";
+  const std::string frame = "[\"00000\",96,64,88,";
+  CHECK(refusal("\"format\":1", "\"format\":2") == start + "an index of format 1" + end);
+  CHECK(refusal(frame, "[\"00000\",0,64,88,") == start + "pictures of a possible size" + end);
+  CHECK(refusal(frame, "[\"00000\",20000,20000,88,") ==
+        start + "pictures of a possible size" + end);
+  CHECK(refusal(frame, "[\"00000\",96,64,-88,") == start + "whole numbers" + end);
+  for (const char* offset : {"87", "9000000000", "18446744073709551615"})
+    CHECK(refusal(frame, str("[\"00000\",96,64,", offset, ",")) ==
+          start + "pictures and masks inside of the file" + end);
+  CHECK(refusal(frame, frame + "18446744073709551615,1,") ==
+        start + "pictures and masks inside of the file" + end);
+  CHECK(refusal("\"still\":false", "\"still\":7")
+            .starts_with(start + "an index of items and frames"));
+  CHECK(refusal("\"kinds\":{}", "\"kinds\":{\"255\":\"x\"}") == start + "ids of 1..254" + end);
+
+  // Anything else: read or refused, and nothing but a FileError.
+  Rng rng{3, 0};
+  int refused = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::string text = index;
+    for (int i = 0; i < 3; ++i) {
+      const auto at = std::size_t(rng.below(int64_t(text.size())));
+      if (rng.uniform() < 0.5)
+        text[at] = "0123456789,-[]{}\"xe."[rng.below(20)];
+      else
+        text.erase(at, std::size_t(1 + rng.below(4)));
+    }
+    spill(bad, with_index(good, text));
+    try {
+      read_all(bad);
+    } catch (const FileError&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 100);
 }
