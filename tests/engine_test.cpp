@@ -26,15 +26,6 @@ Tensor plus(const Tensor& a, const Tensor& b) {
 
 Tensor leaf(float value) { return Tensor::full({1}, value).set_requires_grad(); }
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
 }  // namespace
 
 TEST_CASE("shape", "[tensor]") {

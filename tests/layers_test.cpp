@@ -15,15 +15,6 @@ using namespace munet::nn;
 
 namespace {
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing thrown)";
-}
-
 // Every use of convolutions that the network knows: a stem that sees one or two masks beside the
 // frame, a residual block with a strided shortcut, and convolutions with a bias of their own.
 struct Net : Module {

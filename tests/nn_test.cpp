@@ -1,5 +1,4 @@
 // Modules: names, state, loading.
-#include <functional>
 
 #include "nn/module.h"
 #include "tensor/random.h"
@@ -10,15 +9,6 @@ using namespace munet;
 using namespace munet::nn;
 
 namespace {
-
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing thrown)";
-}
 
 struct Leaf : Module {
   Tensor weight = Tensor::full({2, 3}, 1).set_requires_grad(), mean = Tensor::zeros({3});

@@ -1,6 +1,5 @@
 // Optimiser, clipping, schedules; and all of it together: a network learns, stops and resumes.
 #include <cmath>
-#include <functional>
 #include <limits>
 
 #include "autograd/node.h"
@@ -17,15 +16,6 @@ using namespace munet;
 using namespace munet::nn;
 
 namespace {
-
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing thrown)";
-}
 
 NamedTensor parameter(const std::string& name, const Tensor& start) {
   Tensor x = start.clone();

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor/error.h"
+#include "tests/support.h"
 
 // The picture of tests/golden/record_pillow.py: [height, width, channels].
 inline std::vector<uint8_t> pixels(int width, int height, int channels) {
@@ -68,10 +68,5 @@ inline std::filesystem::path spill(const std::filesystem::path& path, const std:
 
 // The text of the FileError that f throws; "" if it throws none.
 inline std::string file_error(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const munet::FileError& e) {
-    return e.what();
-  }
-  return "";
+  return text_of<munet::FileError>(f);
 }

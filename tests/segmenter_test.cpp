@@ -62,15 +62,6 @@ struct Video {
   }
 };
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
-
 }  // namespace
 
 TEST_CASE("the first mask comes back as given, then probabilities sum to one", "[segmenter]") {

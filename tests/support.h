@@ -3,9 +3,11 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "tensor/error.h"
 #include "tensor/tensor.h"
 
 // Uniform in [low, high), element i from (seed, i).
@@ -23,6 +25,17 @@ std::filesystem::path shared_dir();
 //   if (!exists(shared_dir() / "parity")) return skip("no ../shared/parity");
 void skip(const std::string& reason);
 const std::vector<std::string>& skipped();
+
+// The text of the error (of class E) that the call throws; "" if it throws none.
+template <class E = munet::Error>
+std::string text_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
 
 // A fresh empty folder, removed with everything in it at the end of the scope.
 struct TemporaryFolder {
