@@ -277,6 +277,7 @@ void add_bench(CLI::App& app) {
   CLI::App* bench = app.add_subcommand(
       "bench", "Time each stage of one frame: encode query, memorise the previous frame, segment");
   auto options = std::make_shared<Options>();
+  bench->footer("Example:\n  munet bench --preset munet18 --threads 2");
   bench->add_option("--preset", options->preset, "munet18 or munet50")->capture_default_str();
   bench->add_option("--size", options->size, "height x width of the padded frame, pixels")
       ->capture_default_str();

@@ -1,41 +1,44 @@
 #!/usr/bin/env bash
-# Sets up, builds, and follows a cockatoo through 40 frames of a real video, from a mask of the first.
-# Everything it makes lies in out/demo; a second run starts from the frames that are there.
+# Sets up, builds, and follows a cockatoo through two seconds of a real video, as anybody would with
+# a video of their own: a frame, its mask, the masks of the others, a film and a sheet to look at.
+# Everything it makes lies in out/demo; what is there already is not made again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=out/demo
 bash apps/packages.sh cmake ninja-build g++ catch2 libeigen3-dev libcli11-dev libstb-dev \
   nlohmann-json3-dev libpng-dev libjpeg-dev pkg-config libavformat-dev libavcodec-dev \
-  libswscale-dev libavutil-dev ffmpeg
+  libswscale-dev libavutil-dev
 cmake --preset release >/dev/null
 cmake --build build/release --target munet_program
+munet=build/release/munet
+mkdir -p "$out"
 
 # The video is in Debian's python3-imageio; the package is unpacked here, not installed.
-if [[ ! -d $out/frames ]]; then
+video=$out/cockatoo.mp4
+if [[ ! -s $video ]]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  download() { (cd "$work" && apt-get download -qq python3-imageio 2>/dev/null); }
+  download() { (cd "$work" && apt-get download -qq python3-imageio >/dev/null 2>&1); }
   download || { [[ $EUID -eq 0 ]] && apt-get update -qq && download; } || {
     echo "demo: cannot download the package python3-imageio, which holds the video" >&2
     exit 1
   }
   dpkg -x "$work"/python3-imageio_*.deb "$work"
-  mkdir -p "$work/frames" "$out"
-  ffmpeg -v error -i "$(find "$work" -name cockatoo.mp4)" -start_number 236 -q:v 2 \
-    -vf "select='between(n,236,275)',setpts=N/20/TB,scale=854:480" -r 20 "$work/frames/%05d.jpg"
-  mv "$work/frames" "$out/frames"
+  cp "$(find "$work" -name cockatoo.mp4)" "$video.part"
+  mv "$video.part" "$video"
 fi
 
-# At 160 pixels: the shipped weights learned from 256-pixel pictures, and at full size such a large
-# bird is taken for its surroundings.
-rm -rf "$out/masks"
-build/release/munet segment "$out/frames" --mask apps/demo/first.png -o "$out/masks" --size 160
-
-# Masks in half-transparent red over the frames, as a film and as a sheet of ten.
-blend="[1:v]format=rgba,colorkey=black:0.01:0,colorchannelmixer=rr=2:aa=0.5[m];[0:v][m]overlay"
-inputs=(-framerate 20 -start_number 236 -i "$out/frames/%05d.jpg"
-  -framerate 20 -start_number 236 -i "$out/masks/%05d.png")
-ffmpeg -v error -y "${inputs[@]}" -filter_complex "$blend,format=yuv420p" "$out/overlay.mp4"
-ffmpeg -v error -y "${inputs[@]}" -frames:v 1 \
-  -filter_complex "$blend,select='not(mod(n,4))',scale=342:192,tile=5x2" "$out/sheet.png"
-echo "masks: $out/masks    film: $out/overlay.mp4    at a glance: $out/sheet.png"
+run() { echo "+ ${*/#$munet/munet}" >&2 && "$@"; }
+if [[ ! -s $out/film.mp4 || ! -s $out/sheet.png || $munet -nt $out/film.mp4 ]]; then
+  run $munet frame "$video" --at 236 -o "$out/frame.png" --force
+  run $munet mask "$out/frame.png" -o "$out/first.png" --force --polygon 390,720 402,659 450,592 \
+    495,543 577,498 659,472 689,427 712,360 727,307 749,255 779,202 809,142 862,97 929,72 989,64 \
+    1042,67 1034,57 1079,45 1139,52 1199,87 1244,142 1262,195 1256,247 1229,292 1249,337 1250,397 \
+    1237,450 1207,487 1162,496 1109,492 1106,532 1087,567 1049,577 1012,612 1034,659 1045,720
+  # At 160 pixels: the shipped weights learned from 256-pixel pictures, and at full size such a large
+  # bird is taken for its surroundings.
+  run $munet segment "$video" --range 236:276 --mask "$out/first.png" -o "$out/masks" --size 160 \
+    --overlay "$out/film.mp4" --force
+  run $munet overlay "$video" "$out/masks" --range 236:276 -o "$out/sheet.png" --force
+fi
+echo "the film: $out/film.mp4    at a glance: $out/sheet.png    the masks: $out/masks"

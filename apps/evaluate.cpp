@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/evaluate_run.h"
+#include "apps/dataset_run.h"
 #include "apps/score.h"
 #include "data/file.h"
 #include "data/metrics.h"
@@ -172,7 +172,7 @@ void evaluate(const Options& options) {
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
   const Seen seen(options);
   std::optional<Speed> speed;
-  if (!options.run.empty()) speed = run_data_set(truth, options.run, options.results);
+  if (!options.run.empty()) speed = run_data_set(truth, {.weights = options.run}, options.results);
   need_results(truth, options.results);
   const fs::path out = options.out.empty() ? options.results : options.out;
   std::error_code error;
@@ -212,6 +212,11 @@ void add_evaluate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "evaluate", "Scores masks against the truth: J and F as DAVIS's official code");
+  command->footer(
+      "Examples:\n"
+      "  munet evaluate results --dataset DAVIS --set val\n"
+      "  munet evaluate masks --dataset truth --per-frame\n"
+      "  munet evaluate results --dataset DAVIS --set 2016/val --run munet18.safetensors");
   command
       ->add_option("RESULTS", options->results,
                    "Folder of masks: SEQUENCE/NAME.png, or NAME.png for a tree of one folder")

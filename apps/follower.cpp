@@ -101,16 +101,14 @@ Finished Follower::step(SourceFrame frame) {
   check<FileError>(frame.image.width == width_ && frame.image.height == height_,
                    "segment: ", frame.label, ": expected ", width_, "x", height_,
                    " as in the frames before; it is ", frame.image.width, "x", frame.image.height);
-  const bool first = !segmenter_;
+  const bool first = !begun();
   std::optional<Mask> given;
   if (first)
     given = read_given(options_.mask, frame);
   else if (const auto mask = masks_.find(frame.index); mask != masks_.end())
     given = read_given(mask->second, frame);
-  if (first) {
-    make_segmenter();
-    palette_ = given->palette;
-  }
+  if (!segmenter_) make_segmenter();
+  if (first) palette_ = given->palette;
   const double start = now();
   const FrameView view{frame.image.rgb.data(), width_, height_, 0};
   MaskView mask_view;
@@ -126,7 +124,7 @@ Finished Follower::step(SourceFrame frame) {
 
 // A damaged frame would mislead the network: the mask before it stays.
 Finished Follower::keep_last(SourceFrame frame) {
-  check<FileError>(segmenter_ != nullptr, "segment: ", frame.label,
+  check<FileError>(begun(), "segment: ", frame.label,
                    ": expected a whole frame to begin with; it is damaged (", frame.damage,
                    "); begin at a later one with --range");
   const auto given = masks_.find(frame.index);

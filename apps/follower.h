@@ -19,9 +19,11 @@ class Follower {
   // The mask in this file comes with the frame of this index.
   void give(int64_t index, std::string path) { masks_[index] = std::move(path); }
 
-  // The next frame's masks. With the first one comes --mask, which goes out as it came. FileError
+  // The next frame's masks. With the first one comes --mask, which goes out as it came; with the
+  // first one after restart(), too. FileError
   // if a mask or a frame cannot be used; the checkpoint is read when the first ones are good.
   Finished operator()(SourceFrame frame);
+  void restart() { segmenter_->reset(); }
 
   // Between two frames: everything that operator() goes on from, with a note of the caller's, as
   // Segmenter has it. load() also reads the checkpoint; FileError if it is another run's.
@@ -36,6 +38,7 @@ class Follower {
   double network_seconds() const { return network_seconds_; }  // from pixels to masks
 
  private:
+  bool begun() const { return segmenter_ && segmenter_->frames() > 0; }
   void make_segmenter();
   munet::Mask read_given(const std::string& path, const SourceFrame& frame) const;
   Finished step(SourceFrame frame);

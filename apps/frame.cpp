@@ -2,12 +2,12 @@
 #include "apps/frame.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "apps/moment.h"
 #include "data/video.h"
 #include "tensor/error.h"
 
@@ -21,15 +21,7 @@ struct Options {
 };
 
 void write_frame(const Options& options) {
-  const std::string& at = options.at;
-  const bool time = at.ends_with('s');
-  const char* end = at.data() + at.size() - (time ? 1 : 0);
-  double seconds = -1;
-  int64_t number = -1;
-  const auto [stop, error] =
-      time ? std::from_chars(at.data(), end, seconds) : std::from_chars(at.data(), end, number);
-  check(error == std::errc() && stop == end && (time ? seconds >= 0 && seconds < 1e9 : number >= 0),
-        "--at: expected a time like 12.5s or the number of a frame, from 0; given \"", at, "\"");
+  const Moment at = parse_moment("--at", options.at);
   std::error_code unknown;
   check<FileError>(options.force || !std::filesystem::exists(options.out, unknown),
                    "frame: expected a new file; ", options.out,
@@ -37,15 +29,15 @@ void write_frame(const Options& options) {
   VideoReader reader(options.video);
   VideoFrame frame;
   bool found = true;
-  if (time)
-    reader.seek(seconds);
+  if (at.timed())
+    reader.seek(at.seconds);
   else
-    for (int64_t i = 0; i < number && found; ++i) found = reader.skip();
+    for (int64_t i = 0; i < at.frame && found; ++i) found = reader.next(frame, false);
   found = found && reader.next(frame);
   check<FileError>(found, "--at: expected a frame of ", options.video, ", which has about ",
                    reader.info().frames, " in ",
                    double(reader.info().frames) / reader.info().frames_per_second, " s; given ",
-                   at);
+                   options.at);
   check<FileError>(!frame.image.rgb.empty(), "frame: ", options.video, ": the frame at ",
                    frame.seconds, " s is damaged (", frame.damage, "); take another one");
   write_png_rgb(options.out, frame.image);
@@ -61,6 +53,10 @@ void add_frame(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "frame", "One frame of a video as a picture: munet frame v.mp4 --at 12.5s -o f.png");
+  command->footer(
+      "Examples:\n"
+      "  munet frame walk.mp4 --at 12.5s -o f.png\n"
+      "  munet frame walk.mp4 --at 300 -o f.png");
   command->add_option("VIDEO", options->video, "The video")->required();
   command->add_option("--at", options->at, "A time like 12.5s, or a number, counted from 0")
       ->capture_default_str();

@@ -1,4 +1,4 @@
-// Where frames come from: a folder of pictures, or a video.
+// Where frames come from: a folder of pictures, a video, or a stream of raw pixels.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/moment.h"
 #include "data/image.h"
 
 struct SourceFrame {
@@ -15,13 +16,8 @@ struct SourceFrame {
   int64_t index = 0;   // in the folder or video
   double seconds = 0;
   std::string damage;  // empty: it is whole
+  std::size_t bytes() const { return image.rgb.size(); }
 };
-
-// Frames first..last-1, counted from 0.
-struct FrameRange {
-  int64_t first = 0, last = INT64_MAX;
-};
-FrameRange parse_range(const std::string& text);  // "a:b", "a:", ":b", ""; Error on anything else
 
 class FrameSource {
  public:
@@ -41,3 +37,17 @@ class FrameSource {
 
 // FileError if there is nothing to read, also within the range.
 std::unique_ptr<FrameSource> open_frames(const std::string& path, FrameRange range);
+
+// The same frames from `from` back to the range's first, but for the `done` first ones of these.
+// Memory stays bounded: a video is decoded in pieces. FileError if `from` is not in the range.
+std::unique_ptr<FrameSource> open_backwards(const std::string& path, FrameRange range, Moment from,
+                                            int64_t done);
+
+// Raw frames on stdin: width x height x 3 bytes each, red, green and blue. FileError if the last
+// one is not whole, or if there is none.
+std::unique_ptr<FrameSource> open_stdin(int width, int height);
+
+// Parts of the above. A frame of a video or stream, without its picture; a video backwards.
+SourceFrame numbered_frame(const std::string& path, int64_t index, double seconds);
+std::unique_ptr<FrameSource> open_video_backwards(const std::string& path, FrameRange range,
+                                                  Moment from, int64_t done);

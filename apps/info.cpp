@@ -116,6 +116,10 @@ void info(const std::string& path) {
 void add_info(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("info", "What a checkpoint, a mask or a picture holds");
+  command->footer(
+      "Examples:\n"
+      "  munet info masks/00001.png\n"
+      "  munet info munet18.safetensors");
   command->add_option("FILE", *path, "safetensors, PNG, JPEG, BMP, PNM or TGA")->required();
   command->callback([path] { info(*path); });
 }

@@ -7,6 +7,7 @@
 #include "apps/bench.h"
 #include "apps/evaluate.h"
 #include "apps/frame.h"
+#include "apps/help.h"
 #include "apps/info.h"
 #include "apps/interrupt.h"
 #include "apps/mask.h"
@@ -20,8 +21,10 @@ int main(int argc, char** argv) {
   // Beyond a file size limit write() then fails, like on a full disk, instead of ending the
   // program.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // likewise where nobody reads stdout any more
   CLI::App app("Follows objects through a video: give it the frames and the first mask.", "munet");
   app.set_version_flag("--version", "munet " MUNET_VERSION);
+  app.set_help_all_flag("--help-all", "Print the help of every subcommand and exit");
   add_segment(app);
   add_frame(app);
   add_mask(app);
@@ -32,19 +35,15 @@ int main(int argc, char** argv) {
   add_pack(app);
   add_train(app);
   add_export(app);
+  add_completion(app);
   try {
     app.parse(argc, argv);
-    munet::check(!app.get_subcommands().empty(),
-                 "expected a subcommand: segment, frame, mask, overlay, evaluate, info, bench, "
-                 "pack, train or export; to "
-                 "begin: "
-                 "munet frame VIDEO -o f.png, munet mask f.png --box X,Y,WIDTH,HEIGHT -o m.png, "
-                 "munet segment VIDEO --mask m.png -o masks --overlay film.mp4");
+    if (app.get_subcommands().empty()) std::fputs(first_steps().c_str(), stdout);
     return 0;
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "munet: error: %s (munet --help lists the options)\n", e.what());
+    std::fprintf(stderr, "munet: error: %s\n", explain(app, e).c_str());
   } catch (const Interrupted& interrupted) {
     std::fprintf(stderr, "munet: interrupted; the files written so far are whole\n");
     return 128 + interrupted.signal;

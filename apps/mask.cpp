@@ -104,6 +104,11 @@ void add_mask(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "mask", "A first mask from shapes: munet mask f.png --box 120,80,60,100 -o first.png");
+  command->footer(
+      "Examples:\n"
+      "  munet mask f.png --box 300,120,90,160 -o first.png\n"
+      "  munet mask f.png --ellipse 345,200,40,80 --ellipse 600,240,30,70 --id 5 -o first.png\n"
+      "  munet mask f.png --polygon 310,95 350,90 360,210 300,215 -o first.png");
   command->add_option("FRAME", options->frame, "The picture that the mask is for")->required();
   command->add_option("-o,--out", options->out, "The mask, a palette PNG")->required();
   command->add_flag("--force", options->force, "Replace the mask if it is there already");

@@ -58,7 +58,7 @@ Outputs::Outputs(OutputPaths paths, const std::vector<std::string>& inputs, bool
   for (const std::string& file : {paths_.overlay, paths_.rle})
     if (!file.empty()) check_file(file, inputs, replace);
   if (is_mp4(paths_.cutout)) check_file(paths_.cutout, inputs, replace);
-  make_folder(paths_.masks, inputs, replace);
+  if (!paths_.masks.empty()) make_folder(paths_.masks, inputs, replace);
   if (!paths_.soft.empty()) make_folder(paths_.soft, inputs, replace);
   if (!paths_.cutout.empty() && !is_mp4(paths_.cutout)) make_folder(paths_.cutout, inputs, replace);
   if (!paths_.rle.empty()) {
@@ -72,18 +72,25 @@ Outputs::~Outputs() {
   if (rle_file_) std::remove((paths_.rle + ".part").c_str());
 }
 
-void Outputs::write(const Finished& finished) {
+void Outputs::write_masks(const Finished& finished) {
   const std::string file = finished.frame.name + ".png";
-  if (!finished.on_disk) {
-    for (const auto& [id, pixels] : finished.soft) {
-      const fs::path folder = fs::path(paths_.soft) / std::to_string(id);
-      std::error_code error;
-      fs::create_directories(folder, error);  // an error shows when the file is written
-      write_png(folder / file, finished.mask, pixels,
-                paths_.soft_bits == 16 ? PngKind::grey16 : PngKind::grey8);
-    }
-    write_mask(fs::path(paths_.masks) / file, finished.mask);
+  for (const auto& [id, pixels] : finished.soft) {
+    const fs::path folder = fs::path(paths_.soft) / std::to_string(id);
+    std::error_code error;
+    fs::create_directories(folder, error);  // an error shows when the file is written
+    write_png(folder / file, finished.mask, pixels,
+              paths_.soft_bits == 16 ? PngKind::grey16 : PngKind::grey8);
   }
+  if (!paths_.masks.empty()) write_mask(fs::path(paths_.masks) / file, finished.mask);
+  if (!paths_.raw) return;
+  const std::vector<uint8_t>& ids = finished.mask.ids;
+  const bool written = std::fwrite(ids.data(), 1, ids.size(), stdout) == ids.size();
+  check<FileError>(written && std::fflush(stdout) == 0,
+                   "segment: cannot write to stdout: ", std::strerror(errno));
+}
+
+void Outputs::write(const Finished& finished) {
+  if (!finished.on_disk) write_masks(finished);
   if (!paths_.rle.empty()) write_rle(finished);
   if (!needs_pictures()) return;
   const Image& image = finished.frame.image.rgb.empty() ? last_image_ : finished.frame.image;

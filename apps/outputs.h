@@ -14,12 +14,13 @@
 #include "data/video.h"
 
 struct OutputPaths {
-  std::string masks;    // folder: one palette PNG per frame
+  std::string masks;    // folder: one palette PNG per frame; empty: none
   std::string overlay;  // MP4
   std::string cutout;   // folder of RGBA PNGs, or MP4 before green
   std::string soft;     // folder: ID/NAME.png
   std::string rle;      // JSON, COCO's run lengths
   int soft_bits = 8;    // 8 or 16
+  bool raw = false;     // ids to stdout, a byte per pixel, frame by frame
 };
 
 struct Finished {
@@ -27,6 +28,12 @@ struct Finished {
   munet::Mask mask;
   std::vector<std::pair<int, std::vector<uint8_t>>> soft;  // by id: grey8 or grey16 pixels
   bool on_disk = false;  // mask and soft masks were written by the run that this one continues
+
+  std::size_t bytes() const {
+    std::size_t sum = frame.bytes() + mask.ids.size();
+    for (const auto& [id, pixels] : soft) sum += pixels.size();
+    return sum;
+  }
 };
 
 class Outputs {
@@ -39,7 +46,8 @@ class Outputs {
 
   bool needs_pictures() const { return !paths_.overlay.empty() || !paths_.cutout.empty(); }
   void write(const Finished& finished);
-  void finish();  // completes the files that hold more than one frame
+  void write_masks(const Finished& finished);  // of it only masks and soft masks
+  void finish();                               // completes the files that hold more than one frame
 
  private:
   void write_video(std::optional<munet::VideoWriter>& writer, const std::string& path,

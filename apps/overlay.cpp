@@ -135,7 +135,7 @@ void overlay_frames(const Options& options, bool film) {
   Sheet sheet;
   Image last;  // stands in for frames that could not be decoded
   catch_interrupts();
-  Progress progress(film ? source->count : tiles.back() + 1);
+  Progress progress(film ? source->count : int64_t(tiles.size()));
   int64_t frames = 0;
   double start = 0;
   for (SourceFrame frame; film || frames == 0 || frame.index < tiles.back(); ++frames) {
@@ -148,7 +148,7 @@ void overlay_frames(const Options& options, bool film) {
     if (wanted && mask != masks.end() && !frame.image.rgb.empty())
       frame.image = overlay(frame.image, read_fitting_mask(mask->second, frame.image, frame.label),
                             style_of(options));
-    progress.finished(frame.name);
+    if (wanted) progress.finished(frame.name);
     last = frame.image;
     if (!wanted || frame.image.rgb.empty()) continue;
     if (!film) {
@@ -192,6 +192,11 @@ void add_overlay(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "overlay", "Masks over their frames: munet overlay v.mp4 masks -o overlay.mp4");
+  command->footer(
+      "Examples:\n"
+      "  munet overlay walk.mp4 masks -o film.mp4\n"
+      "  munet overlay walk.mp4 masks -o sheet.png       a dozen frames on one picture\n"
+      "  munet overlay f.png first.png -o look.png");
   command->add_option("FRAMES", options->frames, "A video, a folder of pictures, or one picture")
       ->required();
   command

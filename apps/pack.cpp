@@ -85,9 +85,10 @@ void pack(Options options) {
 
 void add_pack(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "pack",
-      "Training data in one file, read fast by `munet train`:\n"
+  CLI::App* command =
+      app.add_subcommand("pack", "Training data in one file, read fast by munet train");
+  command->footer(
+      "Example:\n"
       "  munet pack davis:DAVIS,list=2017/train stills:CATS -o train.pack --max-size 40MB");
   command
       ->add_option("DATA", options->data,

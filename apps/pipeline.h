@@ -11,17 +11,29 @@
 #include <thread>
 #include <utility>
 
-// One thread pushes, one pops. After an error on either side the other side hears of it.
+// What may wait between two threads: so many things, and so many bytes, or one thing that is
+// larger.
+struct QueueLimits {
+  std::size_t things, bytes = std::size_t{64} << 20;
+};
+
+// One thread pushes, one pops. After an error on either side the other side hears of it. A thing
+// says how large it is by bytes().
 template <class T>
 class BoundedQueue {
  public:
-  explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
+  explicit BoundedQueue(QueueLimits limits) : limits_(limits) {}
 
   // Waits while the queue is full. False: nobody will pop any more, the value is dropped.
   bool push(T value) {
+    const std::size_t bytes = value.bytes();
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return things_.size() < capacity_ || abandoned_; });
+    changed_.wait(lock, [&] {
+      return things_.empty() || abandoned_ ||
+             (things_.size() < limits_.things && bytes_ + bytes <= limits_.bytes);
+    });
     if (abandoned_) return false;
+    bytes_ += bytes;
     things_.push_back(std::move(value));
     changed_.notify_all();
     return true;
@@ -38,6 +50,7 @@ class BoundedQueue {
     }
     T value = std::move(things_.front());
     things_.pop_front();
+    bytes_ -= value.bytes();
     changed_.notify_all();
     return value;
   }
@@ -55,7 +68,8 @@ class BoundedQueue {
   }
 
  private:
-  const std::size_t capacity_;
+  const QueueLimits limits_;
+  std::size_t bytes_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<T> things_;
@@ -63,11 +77,11 @@ class BoundedQueue {
   bool ended_ = false, abandoned_ = false;
 };
 
-// Calls make() on a thread of its own, at most `ahead` results in advance, until it gives nothing.
+// Calls make() on a thread of its own, within `ahead` in advance, until it gives nothing.
 template <class T>
 class Ahead {
  public:
-  Ahead(std::size_t ahead, std::function<std::optional<T>()> make)
+  Ahead(QueueLimits ahead, std::function<std::optional<T>()> make)
       : queue_(ahead), thread_([this, make = std::move(make)] {
           try {
             for (std::optional<T> value; (value = make());)
@@ -95,7 +109,7 @@ class Ahead {
 template <class T>
 class Behind {
  public:
-  Behind(std::size_t behind, std::function<void(T)> work)
+  Behind(QueueLimits behind, std::function<void(T)> work)
       : queue_(behind), thread_([this, work = std::move(work)] {
           try {
             while (std::optional<T> value = queue_.pop()) work(std::move(*value));

@@ -37,10 +37,13 @@ void print_report(const SegmentOptions& options, const Follower& follower,
   if (follower.damaged() > 0)
     std::fprintf(stderr, "munet: note: %lld damaged frames kept the mask before them\n",
                  static_cast<long long>(follower.damaged()));
-  std::printf("%lld masks in %s, %zu objects, %.2f s/frame, peak memory %s\n",
-              static_cast<long long>(figures.frames), options.out.masks.c_str(),
-              follower.segmenter().objects().size(), figures.seconds / double(figures.new_frames),
-              format_bytes(peak_bytes()).c_str());
+  // Where masks are on stdout, nothing else is.
+  std::fprintf(options.out.raw ? stderr : stdout,
+               "%lld masks in %s, %zu objects, %.2f s/frame, peak memory %s\n",
+               static_cast<long long>(figures.frames),
+               options.out.masks.empty() ? "stdout" : options.out.masks.c_str(),
+               follower.segmenter().objects().size(), figures.seconds / double(figures.new_frames),
+               format_bytes(peak_bytes()).c_str());
 }
 
 void write_summary(const SegmentOptions& options, const Follower& follower,
@@ -69,6 +72,7 @@ void write_summary(const SegmentOptions& options, const Follower& follower,
         {"every", network.every},
         {"top_k", network.top_k},
         {"range", options.range},
+        {"from", options.from},
         {"objects", options.objects},
         {"threads", num_threads()},
         {"device", network.device},

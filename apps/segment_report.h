@@ -7,7 +7,7 @@
 
 struct SegmentFigures {
   int64_t frames = 0;      // in all
-  int64_t new_frames = 0;  // of these not from an earlier run
+  int64_t new_frames = 0;  // of these not from an earlier run; at least 1
   double seconds = 0;      // with reading and writing
 };
 

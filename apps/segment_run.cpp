@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "apps/interrupt.h"
 #include "apps/pipeline.h"
-#include "apps/progress.h"
 #include "apps/segment_report.h"
 #include "data/file.h"
 #include "data/mask.h"
@@ -23,16 +23,30 @@ namespace {
 using namespace munet;
 namespace fs = std::filesystem;
 
-constexpr std::size_t kAhead = 3, kBehind = 4;  // frames between two threads
+constexpr QueueLimits kAhead{3}, kBehind{4};
 constexpr int kEstimateFrames = 4;
 
 }  // namespace
 
-SegmentRun::SegmentRun(const SegmentOptions& options) : options_(options), follower_(options_) {
+SegmentRun::SegmentRun(const SegmentOptions& options)
+    : options_(options), range_(parse_range(options.range)), follower_(options_) {
   if (options.threads != 0) set_num_threads(options.threads);
   fs::path out = fs::path(options.out.masks).lexically_normal();
   if (!out.has_filename()) out = out.parent_path();  // out/ is out
   state_file_ = out.string() + ".resume";
+}
+
+void SegmentRun::open() {
+  if (options_.stdin_width > 0)
+    source_ = open_stdin(options_.stdin_width, options_.stdin_height);
+  else
+    source_ = open_frames(options_.input, range_);
+  if (!source_->ignored.empty())
+    std::fprintf(stderr, "munet: note: %zu files of %s are not pictures and are left out (%s%s)\n",
+                 source_->ignored.size(), options_.input.c_str(), source_->ignored[0].c_str(),
+                 source_->ignored.size() > 1 ? ", ..." : "");
+  if (options_.frames_per_second > 0) source_->frames_per_second = options_.frames_per_second;
+  find_later_masks();
 }
 
 // The masks for later frames. FileError if one belongs to no frame: it would be left out without a
@@ -47,23 +61,21 @@ void SegmentRun::find_later_masks() {
 }
 
 void SegmentRun::operator()() {
-  source_ = open_frames(options_.input, parse_range(options_.range));
-  if (!source_->ignored.empty())
-    std::fprintf(stderr, "munet: note: %zu files of %s are not pictures and are left out (%s%s)\n",
-                 source_->ignored.size(), options_.input.c_str(), source_->ignored[0].c_str(),
-                 source_->ignored.size() > 1 ? ", ..." : "");
-  find_later_masks();
-  if (options_.estimate) {
-    follow(nullptr);
-    return print_estimate(options_, follower_, frames_, std::max(source_->count, frames_),
-                          source_->count > 0);
-  }
+  catch_interrupts();
+  open();
+  if (options_.estimate) return estimate();
   if (options_.resume) load_state();
   Outputs outputs(options_.out, {options_.input, options_.masks}, options_.force || options_.resume,
                   source_->frames_per_second);
-  if (!options_.resume) fs::remove(state_file_);
+  if (!options_.resume && !options_.out.masks.empty()) fs::remove(state_file_);
+  const int64_t before = backwards_ ? std::max<int64_t>(0, done_ - 1) : on_disk_;
+  progress_ = std::make_unique<Progress>(source_->count, before);
   try {
-    follow(&outputs);
+    if (backwards_ || (!options_.from.empty() && !options_.resume)) go_backwards(outputs);
+    follow(*source_, outputs.needs_pictures(), [&](const Finished& finished) {
+      outputs.write(finished);
+      return !finished.on_disk;
+    });
   } catch (...) {
     try {
       outputs.finish();  // what is there so far can be watched
@@ -72,51 +84,74 @@ void SegmentRun::operator()() {
     throw;
   }
   outputs.finish();
-  fs::remove(state_file_);
-  const SegmentFigures figures{frames_, std::max<int64_t>(1, frames_ - resumed_), seconds_};
+  if (!options_.out.masks.empty()) fs::remove(state_file_);
+  const SegmentFigures figures{done_, std::max<int64_t>(1, written_), progress_->seconds()};
   print_report(options_, follower_, figures);
   if (!options_.summary.empty()) write_summary(options_, follower_, figures);
 }
 
-// All frames of the source, or without outputs the first few.
-void SegmentRun::follow(Outputs* outputs) {
-  const bool pictures = outputs && outputs->needs_pictures();
-  catch_interrupts();
-  Progress progress(source_->count, resumed_);
+// From the first few frames, of which nothing is written.
+void SegmentRun::estimate() {
+  const int64_t count = source_->count;
+  if (!options_.from.empty())
+    source_ = open_frames(options_.input, {parse_moment("--from", options_.from), range_.last});
+  follow(*source_, false, nullptr, kEstimateFrames);
+  print_estimate(options_, follower_, done_, std::max(count, done_), count > 0);
+}
+
+// Masks from --from back to the first frame; then the frames before --from are on the disk.
+void SegmentRun::go_backwards(Outputs& outputs) {
+  const std::unique_ptr<FrameSource> source =
+      open_backwards(options_.input, range_, parse_moment("--from", options_.from), done_);
+  source->frames_per_second = source_->frames_per_second;
+  backwards_ = true;
+  // The mask of --from itself is written by the pass that follows.
+  follow(*source, false, [&, skip = done_ == 0](const Finished& finished) mutable {
+    if (std::exchange(skip, false)) return false;
+    outputs.write_masks(finished);
+    return true;
+  });
+  backwards_ = false;
+  unsaved_ = true;
+  on_disk_ = source->count - 1;
+  done_ = 0;
+  follower_.restart();
+}
+
+// All frames of the source, or the first few; `write` is called on the writing thread.
+void SegmentRun::follow(FrameSource& source, bool pictures, const Write& write, int64_t limit) {
   std::optional<Behind<Finished>> writer;
-  if (outputs)
-    writer.emplace(kBehind, [&, outputs](Finished finished) {
-      outputs->write(finished);
-      if (finished.on_disk) return;
+  if (write)
+    writer.emplace(kBehind, [&](Finished finished) {
+      if (!write(finished)) return;
       const SourceFrame& frame = finished.frame;
-      progress.finished(source_->video ? frame.name : fs::path(frame.label).filename().string());
+      progress_->finished(source.video ? frame.name : fs::path(frame.label).filename().string());
+      ++written_;
     });
-  int64_t read = 0;
-  Ahead<SourceFrame> reader(kAhead, [this, pictures, read]() mutable -> std::optional<SourceFrame> {
+  Ahead<SourceFrame> reader(kAhead, [&, read = done_]() mutable -> std::optional<SourceFrame> {
     SourceFrame frame;
-    if (!source_->next(frame, pictures || read++ >= resumed_)) return std::nullopt;
+    if (!source.next(frame, pictures || read++ >= on_disk_)) return std::nullopt;
     return frame;
   });
   try {
     while (std::optional<SourceFrame> frame = reader.next()) {
       stop_if_interrupted();
-      Finished finished =
-          frames_ < resumed_ ? from_disk(std::move(*frame)) : follower_(std::move(*frame));
+      const bool old = done_ < on_disk_;
+      Finished finished = old ? from_disk(std::move(*frame)) : follower_(std::move(*frame));
+      unsaved_ = unsaved_ || !old;
       if (!pictures) finished.frame.image = {};
       if (writer) writer->push(std::move(finished));
-      ++frames_;
-      if (!outputs && frames_ == kEstimateFrames) break;
+      if (++done_ == limit) break;
     }
   } catch (const Interrupted&) {
     if (!writer) throw;
     writer->finish();
-    if (frames_ > resumed_) save_state();
+    if (unsaved_ && options_.stdin_width == 0) save_state();
     throw;
   }
-  check<FileError>(frames_ > 0, "segment: expected at least one frame in ", options_.input,
-                   "; found none");
+  check<FileError>(done_ > 0, "segment: expected at least one frame in ",
+                   options_.stdin_width > 0 ? "stdin" : options_.input, "; found none");
   if (writer) writer->finish();
-  seconds_ = progress.seconds();
 }
 
 Finished SegmentRun::from_disk(SourceFrame frame) const {
@@ -140,6 +175,7 @@ std::string SegmentRun::settings() const {
       {"--mask", whole(options_.mask)},
       {"--masks", whole(options_.masks)},
       {"--range", options_.range},
+      {"--from", options_.from},
       {"--objects", options_.objects},
       {"--soft", whole(options_.out.soft)},
       {"--size", network.shorter_side},
@@ -153,11 +189,12 @@ std::string SegmentRun::settings() const {
 
 void SegmentRun::save_state() const {
   const nlohmann::ordered_json note = {{"settings", nlohmann::ordered_json::parse(settings())},
-                                       {"frames", frames_}};
+                                       {"backwards", backwards_},
+                                       {"frames", std::max(done_, on_disk_)}};
   follower_.save(state_file_, note.dump());
   std::fprintf(stderr,
                "munet: note: %lld frames are done; the same command with --resume goes on\n",
-               static_cast<long long>(frames_));
+               static_cast<long long>(std::max(done_, on_disk_)));
 }
 
 void SegmentRun::load_state() {
@@ -173,5 +210,6 @@ void SegmentRun::load_state() {
     check<FileError>(before.value(name, nlohmann::json()) == value, "--resume: expected the same ",
                      name, " as in the interrupted run, ", before.value(name, nlohmann::json()),
                      "; given ", value);
-  resumed_ = note["frames"];
+  backwards_ = note["backwards"];
+  (backwards_ ? done_ : on_disk_) = note["frames"];
 }

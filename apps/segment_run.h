@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "apps/follower.h"
 #include "apps/frames.h"
 #include "apps/outputs.h"
+#include "apps/progress.h"
 #include "apps/segment_options.h"
 
 class SegmentRun {
@@ -17,18 +19,26 @@ class SegmentRun {
   void operator()();
 
  private:
+  void open();
   void find_later_masks();
-  void follow(Outputs* outputs);
+  void estimate();
+  void go_backwards(Outputs& outputs);
+  using Write = std::function<bool(const Finished&)>;  // true: it is a new mask
+  void follow(FrameSource& source, bool pictures, const Write& write, int64_t limit = INT64_MAX);
   Finished from_disk(SourceFrame frame) const;
   std::string settings() const;
   void save_state() const;
   void load_state();
 
   const SegmentOptions options_;
+  const FrameRange range_;
   Follower follower_;
   std::string state_file_;
   std::unique_ptr<FrameSource> source_;
-  int64_t resumed_ = 0;  // frames that are on the disk already
-  int64_t frames_ = 0;
-  double seconds_ = 0;
+  std::unique_ptr<Progress> progress_;
+  bool backwards_ = false;  // in the pass from --from to the range's first frame
+  int64_t done_ = 0;        // frames of this pass
+  int64_t on_disk_ = 0;     // of these, masks that were there before it
+  bool unsaved_ = false;    // something was done that a saved state would keep
+  int64_t written_ = 0;     // masks of this run
 };

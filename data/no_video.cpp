@@ -23,12 +23,13 @@ VideoReader::VideoReader(const std::filesystem::path& path) {
 }
 VideoReader::~VideoReader() = default;
 VideoReader::VideoReader(VideoReader&&) noexcept = default;
+VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
 const VideoInfo& VideoReader::info() const {
   static const VideoInfo none;
   return none;
 }
-bool VideoReader::next(VideoFrame&) { return false; }
-bool VideoReader::skip() { return false; }
+bool VideoReader::next(VideoFrame&, bool) { return false; }
+int64_t VideoReader::skip_to(double) { return 0; }
 void VideoReader::seek(double) {}
 
 struct VideoWriter::State {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct TruthSequence {
   std::filesystem::path frames;              // their folder, which may be missing; empty: none
   std::filesystem::path folder;              // below the results' folder; empty: that folder itself
   std::vector<std::filesystem::path> masks;  // of the annotated frames, in natural order
+  std::set<std::string> asked = {};          // stems of the frames wanted as results; empty: all
 };
 
 struct Truth {

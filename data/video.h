@@ -35,11 +35,16 @@ class VideoReader {
   explicit VideoReader(const std::filesystem::path& path);
   ~VideoReader();
   VideoReader(VideoReader&&) noexcept;
+  VideoReader& operator=(VideoReader&&) noexcept;
 
   const VideoInfo& info() const;
-  bool next(VideoFrame& frame);  // false at the end
-  bool skip();                   // the same without the picture: faster
-  void seek(double seconds);     // next() then gives the first frame at or after this time
+  // The next frame; false at the end. picture: false leaves the image empty, faster.
+  bool next(VideoFrame& frame, bool picture = true);
+  // next() then gives the first frame at or after this time: skip_to() by decoding what lies
+  // between, and says how many frames that were; seek() by the file's index, also backwards, and
+  // frames have no number any more.
+  int64_t skip_to(double seconds);
+  void seek(double seconds);
 
  private:
   struct State;

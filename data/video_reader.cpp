@@ -2,9 +2,11 @@
 // does not grow with the number of cores; the network takes far longer than the decoder anyway.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
+#include "data/container.h"
 #include "data/ffmpeg.h"
 #include "data/video.h"
 #include "tensor/error.h"
@@ -48,6 +50,8 @@ Turn turn_of(const AVStream& stream) {
   const bool swapped = turn.a == 0 && std::abs(turn.b) == 1 && std::abs(turn.c) == 1 && turn.d == 0;
   return straight || swapped ? turn : Turn{};
 }
+
+constexpr double kTimeError = 1e-4;  // seconds: time stamps are rounded
 
 enum class Step { end, gap, picture };
 
@@ -96,6 +100,8 @@ struct VideoReader::State {
   void open();
   void check_whole() const;
   bool decode();
+  double decoded_time();
+  double next_time();
   Step advance(VideoFrame& frame);
   Image picture();
 
@@ -162,10 +168,10 @@ void VideoReader::State::open() {
   if (decoded->best_effort_timestamp != AV_NOPTS_VALUE) origin = decoded->best_effort_timestamp;
 }
 
-// An index at the start of the file (MP4) says how far the data reaches.
+// An index at the start of the file (MP4), or its first header, says how far the data reaches.
 void VideoReader::State::check_whole() const {
   const int64_t size = avio_size(format->pb);
-  int64_t end = 0;
+  int64_t end = promised_bytes(path);
   for (int i = 0; i < avformat_index_get_entries_count(stream); ++i) {
     const AVIndexEntry* entry = avformat_index_get_entry(stream, i);
     end = std::max(end, entry->pos + entry->size);
@@ -204,24 +210,33 @@ bool VideoReader::State::decode() {
   return false;
 }
 
+// Of the frame in `decoded`, the next one; infinite if there is none any more.
+double VideoReader::State::decoded_time() {
+  if (!decode()) return std::numeric_limits<double>::infinity();
+  return seconds_of(decoded->best_effort_timestamp, index ? time + 1 / info.frames_per_second : 0);
+}
+
+// Of the next frame, with those that gave nothing.
+double VideoReader::State::next_time() {
+  const double at = decoded_time();
+  return lost.empty() ? at : std::min(at, lost.begin()->first);
+}
+
 // Everything of the next frame but its picture, which then is in `decoded`.
 Step VideoReader::State::advance(VideoFrame& frame) {
   for (;;) {
-    const bool more = decode();
-    if (!more && lost.empty()) return Step::end;
-    const double next = index ? time + 1 / info.frames_per_second : 0;
-    const double at = more ? seconds_of(decoded->best_effort_timestamp, next) : 0;
-    const bool gap = !lost.empty() && (!more || lost.begin()->first < at);
+    const double at = next_time();
+    if (std::isinf(at)) return Step::end;
+    const bool gap = at < decoded_time();
     frame.image = {};
     frame.index = sought ? -1 : index;
     ++index;
+    frame.seconds = time = at;
     if (gap) {
-      frame.seconds = time = lost.begin()->first;
       frame.damage = lost.begin()->second;
       lost.erase(lost.begin());
     } else {
       waiting = false;
-      frame.seconds = time = at;
       const bool bad = decoded->decode_error_flags || decoded->flags & AV_FRAME_FLAG_CORRUPT;
       frame.damage = bad ? "parts of it could not be decoded" : "";
     }
@@ -268,18 +283,22 @@ VideoReader::VideoReader(const std::filesystem::path& path) : state_(std::make_u
 }
 VideoReader::~VideoReader() = default;
 VideoReader::VideoReader(VideoReader&&) noexcept = default;
+VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
 
 const VideoInfo& VideoReader::info() const { return state_->info; }
 
-bool VideoReader::next(VideoFrame& frame) {
+bool VideoReader::next(VideoFrame& frame, bool picture) {
   const Step step = state_->advance(frame);
-  if (step == Step::picture) frame.image = state_->picture();
+  if (picture && step == Step::picture) frame.image = state_->picture();
   return step != Step::end;
 }
 
-bool VideoReader::skip() {
+int64_t VideoReader::skip_to(double seconds) {
   VideoFrame frame;
-  return state_->advance(frame) != Step::end;
+  int64_t skipped = 0;
+  while (state_->next_time() < seconds - kTimeError && state_->advance(frame) != Step::end)
+    ++skipped;
+  return skipped;
 }
 
 void VideoReader::seek(double seconds) {
@@ -291,7 +310,7 @@ void VideoReader::seek(double seconds) {
   s.waiting = s.ended = false;
   s.lost.clear();
   s.sought = true;
-  s.from = seconds - 1e-4;  // time stamps are rounded
+  s.from = seconds - kTimeError;
 }
 
 }  // namespace munet

@@ -7,55 +7,11 @@
 
 #include "data/overlay.h"
 #include "data/rle.h"
-#include "data/video.h"
-#include "tests/program.h"
+#include "tests/movie.h"
 #include "tests/video_pictures.h"
 
 using namespace munet;
 namespace fs = std::filesystem;
-
-namespace {
-
-// The small made-up video as an MP4. Skips, loudly, where there is nothing to write one with.
-struct Movie : Video {
-  fs::path path = folder / "movie.mp4";
-  explicit Movie(int count = 4) : Video(count) {
-    try {
-      VideoWriter writer(path, kWidth, kHeight, 10);
-      for (int t = 0; t < count; ++t) writer.write(picture(t, kWidth, kHeight), 0.1 * t);
-      writer.finish();
-    } catch (const FileError& e) {
-      skip(e.what());
-    }
-  }
-  bool made() const { return fs::exists(path); }
-  Result segment(const std::vector<std::string>& more = {},
-                 const std::function<void()>& before = {}) const {
-    std::vector<std::string> all = arguments();
-    all[1] = path.string();
-    std::erase(all, "--force");
-    all.insert(all.end(), more.begin(), more.end());
-    return munet_program(all, before);
-  }
-  Mask result(const std::string& name) const { return read_mask(out / name); }
-};
-
-std::vector<Image> decode(const fs::path& path) {
-  VideoReader reader(path);
-  std::vector<Image> images;
-  for (VideoFrame frame; reader.next(frame);) images.push_back(frame.image);
-  return images;
-}
-
-int distance(const uint8_t* a, const uint8_t* b) {
-  return std::abs(a[0] - b[0]) + std::abs(a[1] - b[1]) + std::abs(a[2] - b[2]);
-}
-
-const uint8_t* at(const Image& image, int x, int y) {
-  return image.rgb.data() + 3 * (y * image.width + x);
-}
-
-}  // namespace
 
 TEST_CASE("segment: a video, with everything that can be written", "[apps][video]") {
   const Movie movie;
@@ -324,6 +280,25 @@ TEST_CASE("segment: files that are no videos, names that are no text", "[apps][v
   CHECK(files_in(out).size() == 2);
   CHECK(nlohmann::json::parse(slurp(movie.folder / "\xe9.json"))["frames"].size() == 2);
   CHECK(decode(movie.folder / "\xe9.mp4").size() == 2);
+}
+
+TEST_CASE("segment: frames of 67 million pixels", "[apps][video]") {
+  const TemporaryFolder folder;
+  if (!have_ffmpeg()) return;
+  const fs::path path = folder / "huge.avi", mask = folder / "first.png", out = folder / "out";
+  REQUIRE(ffmpeg("-f lavfi -i color=c=gray:size=8192x8192:rate=10 -frames:v 2 -c:v mjpeg '" +
+                 path.string() + "'"));
+  std::vector<uint16_t> bits(std::size_t{8192} * 8192);
+  std::fill(bits.begin(), bits.begin() + std::ptrdiff_t{8192} * 2000, uint16_t{1});
+  make_png(mask, 8192, 8192, bits, {1, PNG_COLOR_TYPE_GRAY});
+  const Result result = munet_program({"segment", path.string(), "--mask", mask.string(), "-o",
+                                       out.string(), "--size", "64", "--threads", "1"});
+  INFO(result.err);
+  CHECK(result.status == 0);
+  REQUIRE(files_in(out) == std::set<std::string>{"00000.png", "00001.png"});
+  const Mask last = read_mask(out / "00001.png");
+  CHECK(last.width == 8192);
+  CHECK(last.height == 8192);
 }
 
 TEST_CASE("segment: a frame of one pixel", "[apps][video]") {

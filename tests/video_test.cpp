@@ -218,6 +218,21 @@ TEST_CASE("video: files that are none are one clear sentence", "[video]") {
                                         ": expected a whole video of at least "));
     CHECK(video_error(path).find("; the file is truncated") != std::string::npos);
   }
+  SECTION("cut off: the other containers") {
+    for (const auto& [name, codec] :
+         {std::pair("cut.webm", "libvpx -b:v 1M"), std::pair("cut.mkv", "libx264 -pix_fmt yuv420p"),
+          std::pair("cut.avi", "mpeg4")}) {
+      INFO(name);
+      const fs::path path = make(name, input + "-c:v " + codec);
+      const std::string whole = slurp(path);
+      CHECK(video_error(path) == "");
+      spill(path, whole.substr(0, whole.size() * 2 / 3));
+      CHECK(video_error(path).starts_with("read_video: " + path.string() +
+                                          ": expected a whole video of at least " +
+                                          std::to_string(whole.size()) + " bytes; found "));
+      CHECK(video_error(path).find("; the file is truncated") != std::string::npos);
+    }
+  }
   SECTION("only sound") {
     const fs::path path = make("sound.wav", "-f lavfi -i sine=duration=0.1");
     CHECK(

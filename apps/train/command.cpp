@@ -118,6 +118,7 @@ void train(const Options& options) {
 void add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("train", "Trains a network; --preset toy needs no data");
+  command->footer("Example:\n  munet train out/toy --preset toy");
   command->add_option("OUT", options->out, "Folder for checkpoints, logs and the report")
       ->required();
   std::string presets;

@@ -57,6 +57,7 @@ void add_export(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("export", "Weights alone from a training run, for munet segment");
+  command->footer("Example:\n  munet export out/toy/last.safetensors -o toy.safetensors");
   command->add_option("CHECKPOINT", options->checkpoint, "last.safetensors of a run")->required();
   command->add_option("-o,--out", options->out, "File to write")->required();
   command->add_flag("--plain", options->plain,

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <sstream>
 
-#include "apps/evaluate_run.h"
+#include "apps/dataset_run.h"
 #include "apps/score.h"
 #include "data/metrics.h"
 #include "tensor/error.h"
@@ -40,9 +40,11 @@ Truth validation_truth(const Recipe& recipe) {
 ValidationScore validate(const Truth& truth, const Recipe& recipe, const fs::path& weights,
                          const fs::path& results) {
   fs::remove_all(results);
-  SegmenterOptions options;
-  options.shorter_side = recipe.validate_size;
-  run_data_set(truth, weights.string(), results, options, false);
+  DataSetRun run;
+  run.weights = weights.string();
+  run.network.shorter_side = recipe.validate_size;
+  run.show_progress = false;
+  run_data_set(truth, run, results);
   ValidationScore score;
   double objects = 0;
   for (const TruthSequence& sequence : truth.sequences) {

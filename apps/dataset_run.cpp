@@ -1,5 +1,5 @@
 // One frame at a time is in memory. Time is measured around the network and around everything.
-#include "apps/evaluate_run.h"
+#include "apps/dataset_run.h"
 
 #include <algorithm>
 #include <chrono>
@@ -32,17 +32,22 @@ double seconds_since(Clock::time_point start) {
 }
 
 // The frames of a sequence, every annotated one among them.
-std::vector<fs::path> frames_of(const TruthSequence& sequence) {
-  check<FileError>(!sequence.frames.empty() && fs::is_directory(sequence.frames),
-                   "evaluate: --run expects the frames of ", sequence.name, " in ",
+std::vector<fs::path> frames_of(const TruthSequence& sequence, const DataSetRun& run) {
+  check<FileError>(!sequence.frames.empty() && fs::is_directory(sequence.frames), run.command, ": ",
+                   run.option, " expects the frames of ", sequence.name, " in ",
                    sequence.frames.empty() ? "JPEGImages" : sequence.frames.string(),
                    "; there is no such folder");
   const std::vector<fs::path> frames = list_frames(sequence.frames).frames;
   std::set<fs::path> stems;
   for (const fs::path& frame : frames) stems.insert(frame.stem());
   for (const fs::path& mask : sequence.masks)
-    check<FileError>(stems.count(mask.stem()) > 0, "evaluate: --run expects the frame of ",
-                     mask.string(), " in ", sequence.frames.string(), "; there is none");
+    check<FileError>(stems.count(mask.stem()) > 0, run.command, ": ", run.option,
+                     " expects the frame of ", mask.string(), " in ", sequence.frames.string(),
+                     "; there is none");
+  for (const std::string& stem : sequence.asked)
+    check<FileError>(stems.count(stem) > 0, run.command, ": ", run.option, " expects the frame ",
+                     stem, " of ", sequence.name, ", which meta.json asks for, in ",
+                     sequence.frames.string(), "; there is none");
   return frames;
 }
 
@@ -75,29 +80,44 @@ class Given {
 
 class Runner {
  public:
-  Runner(const Truth& truth, const std::string& weights, const fs::path& results,
-         const SegmenterOptions& options)
-      : truth_(truth), results_(results), segmenter_(weights, options) {}
+  Runner(const Truth& truth, const DataSetRun& run, const fs::path& results)
+      : truth_(truth), run_(run), results_(results), segmenter_(run.weights, run.network) {}
 
-  std::vector<SequenceSpeed> operator()(bool show_progress) {
+  std::vector<SequenceSpeed> operator()() {
     std::vector<std::vector<fs::path>> frames;
-    int64_t total = 0;
+    int64_t total = 0, done = 0;
     for (const TruthSequence& sequence : truth_.sequences) {
-      frames.push_back(frames_of(sequence));
+      frames.push_back(frames_of(sequence, run_));
       total += int64_t(frames.back().size());
+      if (!is_done(sequence, frames.back())) continue;
+      done += int64_t(frames.back().size());
+      frames.back().clear();
     }
-    const auto warm_up =
-        frames[0].begin() + std::min<std::ptrdiff_t>(kWarmUpFrames, std::ssize(frames[0]));
-    run(truth_.sequences[0], {frames[0].begin(), warm_up}, false, nullptr);
-    std::optional<Progress> progress;
-    if (show_progress) progress.emplace(total);
     std::vector<SequenceSpeed> speeds;
-    for (std::size_t i = 0; i < frames.size(); ++i)
+    std::optional<Progress> progress;
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      if (frames[i].empty()) continue;
+      if (speeds.empty()) {
+        const auto count = std::min<std::ptrdiff_t>(kWarmUpFrames, std::ssize(frames[i]));
+        run(truth_.sequences[i], {frames[i].begin(), frames[i].begin() + count}, false, nullptr);
+        if (run_.show_progress) progress.emplace(total, done);
+      }
       speeds.push_back(run(truth_.sequences[i], frames[i], true, progress ? &*progress : nullptr));
+    }
     return speeds;
   }
 
  private:
+  bool is_done(const TruthSequence& sequence, const std::vector<fs::path>& frames) const {
+    return run_.resume && std::all_of(frames.begin(), frames.end(), [&](const fs::path& frame) {
+             const std::string stem = frame.stem().string();
+             return !asked(sequence, stem) || fs::exists(result_path(results_, sequence, stem));
+           });
+  }
+  static bool asked(const TruthSequence& sequence, const std::string& stem) {
+    return sequence.asked.empty() || sequence.asked.count(stem) > 0;
+  }
+
   SequenceSpeed run(const TruthSequence& sequence, const std::vector<fs::path>& frames, bool write,
                     Progress* progress) {
     segmenter_.reset();
@@ -112,22 +132,25 @@ class Runner {
       stop_if_interrupted();
       const Image image = read_image(path);
       if (speed.frames++ == 0) speed.width = image.width, speed.height = image.height;
-      check<FileError>(image.width == speed.width && image.height == speed.height,
-                       "evaluate: ", path.string(), ": expected ", speed.width, "x", speed.height,
+      check<FileError>(image.width == speed.width && image.height == speed.height, run_.command,
+                       ": ", path.string(), ": expected ", speed.width, "x", speed.height,
                        " as in the frames before; it is ", image.width, "x", image.height);
       const std::optional<Mask> mask = given(path);
       check<FileError>(!mask || (mask->width == image.width && mask->height == image.height),
-                       "evaluate: ", path.string(), ": expected a frame of its mask's size; it is ",
-                       image.width, "x", image.height);
+                       run_.command, ": ", path.string(),
+                       ": expected a frame of its mask's size; it is ", image.width, "x",
+                       image.height);
       MaskView view;
       if (mask) view = {mask->ids.data(), mask->width, mask->height, 0}, palette = mask->palette;
       const Clock::time_point before = Clock::now();
       segmenter_.step({image.rgb.data(), image.width, image.height, 0}, mask ? &view : nullptr);
-      Mask found{image.width, image.height, segmenter_.labels(), palette};
+      const std::string stem = path.stem().string();
+      Mask found{image.width, image.height, {}, palette};
+      if (asked(sequence, stem)) found.ids = segmenter_.labels();
       speed.network_seconds += seconds_since(before);
       speed.object_frames += int64_t(segmenter_.objects().size());
       if (!write) continue;
-      write_mask(folder / (path.stem().string() + ".png"), found);
+      if (!found.ids.empty()) write_mask(result_path(results_, sequence, stem), found);
       if (progress) progress->finished(sequence.name + "/" + path.filename().string());
     }
     speed.seconds = seconds_since(start);
@@ -136,6 +159,7 @@ class Runner {
   }
 
   const Truth& truth_;
+  const DataSetRun& run_;
   const fs::path results_;
   Segmenter segmenter_;
 };
@@ -155,13 +179,19 @@ struct Totals {
 
 }  // namespace
 
-Speed run_data_set(const Truth& truth, const std::string& weights, const fs::path& results,
-                   const SegmenterOptions& options, bool show_progress) {
+Speed run_data_set(const Truth& truth, const DataSetRun& run, const fs::path& results) {
   std::error_code error;
-  check<FileError>(!fs::exists(results) || fs::is_empty(results, error), "evaluate: --run writes ",
-                   "masks into ", results.string(), ": expected an empty folder or none");
+  check<FileError>(
+      run.resume || run.replace || !fs::exists(results) || fs::is_empty(results, error),
+      run.command, ": ", run.option, " writes masks into ", results.string(),
+      ": expected an empty folder or none");
   catch_interrupts();
-  return {weights, Runner(truth, weights, results, options)(show_progress)};
+  return {run, Runner(truth, run, results)()};
+}
+
+fs::path result_path(const fs::path& results, const TruthSequence& sequence,
+                     const std::string& stem) {
+  return results / sequence.folder / (stem + ".png");
 }
 
 FramesPerSecond frames_per_second(const Speed& speed, double SequenceSpeed::*seconds) {
@@ -178,7 +208,7 @@ std::string speed_line(const Speed& speed) {
   const FramesPerSecond network = frames_per_second(speed, &SequenceSpeed::network_seconds),
                         with_files = frames_per_second(speed, &SequenceSpeed::seconds);
   const Totals totals(speed);
-  const SegmenterOptions options;
+  const SegmenterOptions& options = speed.run.network;
   std::ostringstream out;
   out.precision(3);
   out << "frames/s, mean of sequences (total/total): " << network.mean << " (" << network.total
@@ -194,7 +224,7 @@ std::string speed_line(const Speed& speed) {
 
 std::string speed_json(const Speed& speed) {
   const Totals totals(speed);
-  const SegmenterOptions options;
+  const SegmenterOptions& options = speed.run.network;
   const auto both = [&](double SequenceSpeed::*seconds) {
     const FramesPerSecond fps = frames_per_second(speed, seconds);
     return nlohmann::ordered_json{{"mean_of_sequences", fps.mean}, {"total", fps.total}};
@@ -223,7 +253,7 @@ std::string speed_json(const Speed& speed) {
         {"threads", num_threads()},
         {"device", options.device},
         {"precision", options.precision}}},
-      {"weights", speed.weights},
+      {"weights", speed.run.weights},
       {"sequences", sequences}};
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
