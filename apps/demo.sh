@@ -42,3 +42,4 @@ if [[ ! -s $out/film.mp4 || ! -s $out/sheet.png || $munet -nt $out/film.mp4 ]]; 
   run $munet overlay "$video" "$out/masks" --range 236:276 -o "$out/sheet.png" --force
 fi
 echo "the film: $out/film.mp4    at a glance: $out/sheet.png    the masks: $out/masks"
+echo "with a video of your own: $PWD/$munet says what to do first"
