@@ -33,12 +33,13 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 std::string nearest(const std::string& word, const std::vector<std::string>& names) {
   std::string best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
-  for (const std::string& name : names)
-    // --mem for --memory-budget: the beginning of one is as good as one letter off.
-    if (const std::size_t d =
-            word.size() > 3 && name.starts_with(word) ? 1 : edit_distance(word, name);
-        d < least)
-      least = d, best = name;
+  for (const std::string& name : names) {
+    // --mem for --memory, --output for --out: a beginning is as good as one letter off.
+    const bool begins = std::min(word.size(), name.size()) > 3 &&
+                        (name.starts_with(word) || word.starts_with(name));
+    const std::size_t d = begins ? 1 : edit_distance(word, name);
+    if (d < least || (d == least && name.size() < best.size())) least = d, best = name;
+  }
   return best;
 }
 
@@ -99,7 +100,9 @@ std::string bash_script(const CLI::App& app) {
          "  case ${COMP_WORDS[1]}:${COMP_WORDS[COMP_CWORD-1]} in\n" +
          values +
          "  esac\n"
-         "  [[ $word == -* || $plain ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+         "  if [[ $word == -* || $plain ]]; then\n"
+         "    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+         "  fi\n"
          "}\n"
          "complete -o bashdefault -o default -F _munet munet\n";
 }

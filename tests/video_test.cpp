@@ -226,7 +226,7 @@ TEST_CASE("video: files that are none are one clear sentence", "[video]") {
       const fs::path path = make(name, input + "-c:v " + codec);
       const std::string whole = slurp(path);
       CHECK(video_error(path) == "");
-      spill(path, whole.substr(0, whole.size() * 2 / 3));
+      spill(path, whole.substr(0, whole.size() - 100));
       CHECK(video_error(path).starts_with("read_video: " + path.string() +
                                           ": expected a whole video of at least " +
                                           std::to_string(whole.size()) + " bytes; found "));
