@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench_train.h"
 #include "autograd/node.h"
 #include "autograd/ops.h"
 #include "munet/model.h"
@@ -24,8 +25,8 @@ using namespace munet;
 
 struct Options {
   std::string preset = "munet18", size = "480x864", device = "cpu", precision = "f32";
-  int objects = 1, frames = 5, threads = 0, rounds = 7;
-  bool json = false;
+  int objects = 1, frames = 0, threads = 0, rounds = 7;
+  bool json = false, train = false;
 };
 
 double milliseconds() {
@@ -177,12 +178,15 @@ void print_json(const Options& o, const Place& place, std::vector<Stage>& stages
   std::printf("%s\n", json.dump(1).c_str());
 }
 
-void run(const Options& o) {
+void run(Options o) {
   int64_t h = 0, w = 0;
   check(std::sscanf(o.size.c_str(), "%ldx%ld", &h, &w) == 2 && h > 0 && w > 0 && h % 16 == 0 &&
             w % 16 == 0 && h <= 8192 && w <= 8192,
         "bench: expected --size HEIGHTxWIDTH, multiples of 16; given '", o.size, "'");
   if (o.threads > 0) set_num_threads(o.threads);
+  if (o.frames == 0) o.frames = o.train ? 3 : 5;
+  check(!o.train || o.device == "cpu", "bench: --train runs on the CPU; given --device ", o.device);
+  if (o.train) return bench_train({o.preset, h, w, o.objects, o.frames, o.rounds, o.json});
   NoGrad no_grad;
   const Precision precision = parse_precision(o.precision);
   const Place place{parse_device(o.device), storage_type(precision)};
@@ -284,9 +288,10 @@ void add_bench(CLI::App& app) {
   bench->add_option("--objects", options->objects, "objects")
       ->check(CLI::Range(1, 254))
       ->capture_default_str();
-  bench->add_option("--frames", options->frames, "frames in memory, per object")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  bench
+      ->add_option("--frames", options->frames,
+                   "frames in memory, per object (default 5); with --train, of the clip (3)")
+      ->check(CLI::Range(1, 1000));
   bench->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
   bench->add_option("--precision", options->precision, "f32; on a GPU also tf32, bf16 and f16")
       ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
@@ -297,6 +302,8 @@ void add_bench(CLI::App& app) {
   bench->add_option("--rounds", options->rounds, "timed rounds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  bench->add_flag("--train", options->train,
+                  "Time a training step instead: forward, backward and AdamW on one clip");
   bench->add_flag("--json", options->json, "Print JSON instead of a table");
   bench->callback([options] { run(*options); });
 }

@@ -20,6 +20,20 @@ uint64_t next_sequence() {
   return ++counter;
 }
 
+// a + b in new memory, on the CPU.
+Tensor added(const Tensor& a, const Tensor& b) {
+  const Tensor sum = Tensor::empty(a.shape(), a.dtype());
+  for_float(a.dtype(), "backward", [&](auto zero) {
+    using T = decltype(zero);
+    const T *pa = a.data<T>(), *pb = b.data<T>();
+    T* __restrict to = sum.data<T>();
+    parallel_for(a.numel(), 32768, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = pa[i] + pb[i];
+    });
+  });
+  return sum;
+}
+
 // into += x, element by element, on numbers that the engine itself allocated.
 void add_into(const Tensor& into, const Tensor& x, const char* name) {
   check<DeviceError>(into.device() == x.device(), "backward of ", name, ": gradients lie on ",
@@ -44,6 +58,9 @@ struct Sum {
   void add(const Tensor& g, const char* name) {
     if (!grad) {
       grad = g.detach();
+    } else if (!owned && grad.device() == g.device() && g.device().kind == Device::cpu) {
+      grad = added(grad, g);
+      owned = true;
     } else {
       if (!owned) grad = grad.clone();
       owned = true;

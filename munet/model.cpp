@@ -28,6 +28,17 @@ QueryFeatures MUNet::encode_query(const Tensor& x) {
   return query;
 }
 
+std::vector<QueryFeatures> MUNet::encode_queries(const Tensor& x) {
+  const QueryFeatures all = encode_query(x);
+  std::vector<QueryFeatures> each;
+  for (int64_t t = 0; t < x.dim(0); ++t) {
+    const auto frame = [&](const Tensor& y) { return narrow(y, 0, t, 1); };
+    each.push_back({{frame(all.trunk.r4), frame(all.trunk.r3), frame(all.trunk.r2)},
+                    all.motion ? frame(all.motion) : Tensor()});
+  }
+  return each;
+}
+
 KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
   const Shape& s = masks.shape();
   check<ShapeError>(s.rank() == 3 && s[1] == x.dim(1) && s[2] == x.dim(2),

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "munet/config.h"
 #include "munet/decoder.h"
@@ -26,6 +27,9 @@ struct MUNet : nn::Module {
 
   // Enc-Q. x [1,h,w,3], prepared (frame.h), h and w multiples of 16.
   QueryFeatures encode_query(const Tensor& x);
+  // The same for t frames at once, x [t,h,w,3]: faster in training, where weights are prepared anew
+  // in every call.
+  std::vector<QueryFeatures> encode_queries(const Tensor& x);
 
   // Enc-R and its key/value head, for each object: x as above, masks [n,h,w] soft, 0..1, padded
   // with 0 -> key, value [n,h/16,w/16,.].

@@ -252,6 +252,19 @@ int main(int argc, char** argv) {
   gradient_rows(o, 5, 64, 100, 100, 64, 3, 1);
   gradient_rows(o, 5, 256, 25, 25, 1024, 1, 1);
   gradient_rows(o, 5, 128, 50, 50, 256, 3, 2);
+  // A training step of munet18 at 256 x 256.
+  gradient_rows(o, 3, 3, 256, 256, 64, 7, 2);
+  gradient_rows(o, 1, 1, 256, 256, 64, 7, 2);
+  gradient_rows(o, 3, 64, 64, 64, 64, 3, 1);
+  gradient_rows(o, 3, 64, 64, 64, 128, 3, 2);
+  gradient_rows(o, 3, 64, 64, 64, 128, 1, 2);
+  gradient_rows(o, 1, 128, 32, 32, 128, 3, 1);
+  gradient_rows(o, 1, 128, 32, 32, 256, 3, 2);
+  gradient_rows(o, 1, 256, 16, 16, 256, 3, 1);
+  gradient_rows(o, 3, 256, 16, 16, 256, 3, 1);
+  gradient_rows(o, 1, 512, 16, 16, 96, 3, 1);
+  gradient_rows(o, 1, 96, 64, 64, 96, 3, 1);
+  gradient_rows(o, 1, 96, 64, 64, 2, 3, 1);
   matmul_row(o, 1024, 1024, 1024, {});
   matmul_row(o, 1620, 1620, 128, {false, true});
   matmul_row(o, 512, 1620, 1620, {true, false});

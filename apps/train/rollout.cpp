@@ -85,15 +85,16 @@ Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptio
   Tensors keys, values;
   Tensor masks = one_hot(truth(0), height, width, clip.objects);
   masks = masks.to(like.dtype()).to(like.device());
-  QueryFeatures previous = model.encode_query(x.rows(0, 1));
+  const std::vector<QueryFeatures> queries = model.encode_queries(x);
   for (int64_t t = 1; t < frames; ++t) {
     if (recurrent || t == 1) {
       const KeyValue memory = model.memorize(x.rows(t - 1, 1), masks);
       keys.push_back(positions(memory.key));
       values.push_back(positions(memory.value));
     }
-    QueryFeatures query = model.encode_query(x.rows(t, 1));
-    const KeyValue own = model.query_key_value(model.fuse_motion(query, &previous));
+    const QueryFeatures& query = queries[std::size_t(t)];
+    const KeyValue own =
+        model.query_key_value(model.fuse_motion(query, &queries[std::size_t(t) - 1]));
     const Tensor read =
         memory_read(keys.size() == 1 ? keys[0] : concat(keys, 1),
                     values.size() == 1 ? values[0] : concat(values, 1),
@@ -104,7 +105,6 @@ Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptio
     const Tensor loss = munet_loss(logits, clip.masks.rows(t, 1).to(like.device()), options);
     result.loss = result.loss ? add(result.loss, loss) : loss;
     if (recurrent && t + 1 < frames) masks = soft_masks(logits);
-    previous = std::move(query);
   }
   result.loss = scale(result.loss, 1 / double(frames - 1));
   result.j /= double(frames - 1) * double(std::max(clip.objects, 1));

@@ -43,7 +43,7 @@ void conv2d_forward_cpu(const Tensor& x, const Tensor& w, const Tensor& bias, Co
   for_float(x.dtype(), "conv2d", [&](auto zero) {
     using T = decltype(zero);
     const cpu::ConvShape s = sizes(x.shape(), w.shape(), y.shape(), options);
-    cpu::conv2d<T>(s, x.data<T>(), cpu::pack_weights(s, w.data<T>()),
+    cpu::conv2d<T>(s, x.data<T>(), cpu::pack_weights(s, cpu::plain_weights<T>(s, w.data<T>())),
                    {.bias = data_or_null<T>(bias)}, y.data<T>());
   });
 }
@@ -86,8 +86,8 @@ void prepare_conv2d_cpu(const Tensor& w, PreparedConv2d& prepared) {
     return;
   }
   const cpu::ConvShape s = sizes(w.shape(), w.shape(), w.shape(), prepared.options);
-  prepared.packed =
-      std::make_shared<cpu::ConvWeights<float>>(cpu::pack_weights(s, w.data<float>()));
+  prepared.packed = std::make_shared<cpu::ConvWeights<float>>(
+      cpu::pack_weights(s, cpu::plain_weights<float>(s, w.data<float>())));
 }
 
 void conv2d_fused_cpu(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
@@ -103,8 +103,9 @@ void conv2d_fused_cpu(const Tensor& x, const PreparedConv2d& prepared, const Ten
     if constexpr (std::is_same_v<T, float>)
       cpu::conv2d(s, x.data<T>(), *prepared.packed, epilogue, y.data<T>());
     else
-      cpu::conv2d(s, x.data<T>(), cpu::pack_weights(s, prepared.weight.data<T>()), epilogue,
-                  y.data<T>());
+      cpu::conv2d(s, x.data<T>(),
+                  cpu::pack_weights(s, cpu::plain_weights<T>(s, prepared.weight.data<T>())),
+                  epilogue, y.data<T>());
   });
 }
 

@@ -105,24 +105,31 @@ void batch_norm_backward_cpu(const Tensor& x, const Tensor& gy, const Tensor& me
     const T *px = x.data<T>(), *pg = gy.data<T>(), *m = mean.data<T>();
     const T *s = inverse_std.data<T>(), *g = gamma.data<T>();
     const std::vector<double> sums = sum_over_pixels(pixels, 2 * c, [&](int64_t p, double* total) {
-      for (int64_t k = 0; k < c; ++k) {
-        const T gradient = pg[p * c + k];
-        total[k] += double(gradient);
-        total[c + k] += double(gradient) * double((px[p * c + k] - m[k]) * s[k]);
-      }
+      const T* __restrict gradient = pg + p * c, * __restrict value = px + p * c;
+      double* __restrict beta = total, * __restrict ggamma_sum = total + c;
+      for (int64_t k = 0; k < c; ++k) beta[k] += double(gradient[k]);
+      for (int64_t k = 0; k < c; ++k)
+        ggamma_sum[k] += double(gradient[k]) * double((value[k] - m[k]) * s[k]);
     });
     for (int64_t k = 0; k < c; ++k) {
       gbeta.data<T>()[k] = T(sums[std::size_t(k)]);
       ggamma.data<T>()[k] = T(sums[std::size_t(c + k)]);
     }
-    const T share = training ? T(1 / double(pixels)) : T(0);
+    const T share = T(1 / double(pixels));
     const T *gb = gbeta.data<T>(), *gg = ggamma.data<T>();
+    std::vector<T> factor(static_cast<std::size_t>(c));
+    for (int64_t k = 0; k < c; ++k) factor[std::size_t(k)] = g[k] * s[k];
     parallel_for(pixels, pixel_grain(c), [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p)
-        for (int64_t k = 0; k < c; ++k) {
-          const T u = (px[p * c + k] - m[k]) * s[k];
-          gx.data<T>()[p * c + k] = g[k] * s[k] * (pg[p * c + k] - share * (gb[k] + u * gg[k]));
-        }
+      const T* __restrict f = factor.data();
+      for (int64_t p = begin; p < end; ++p) {
+        const T* __restrict from = pg + p * c, * __restrict value = px + p * c;
+        T* __restrict to = gx.data<T>() + p * c;
+        if (training)
+          for (int64_t k = 0; k < c; ++k)
+            to[k] = f[k] * (from[k] - share * (gb[k] + (value[k] - m[k]) * s[k] * gg[k]));
+        else
+          for (int64_t k = 0; k < c; ++k) to[k] = f[k] * from[k];
+      }
     });
   });
 }

@@ -81,7 +81,7 @@ void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t co
 }  // namespace
 
 template <class T>
-ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
+ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w) {
   const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>);
   const auto packed = [&](int64_t size, auto&& fill) {
     auto storage = std::make_unique<Storage>(std::size_t(size) * sizeof(T), Device{});
@@ -94,18 +94,30 @@ ConvWeights<T> pack_weights(const ConvShape& s, const T* w) {
     const ConvShape f = folded(s);
     const Scratch<T> taps(f.o * f.kh * f.kw * f.c);
     fold_weights(s, w, taps.data);
-    return packed(winograd_weights_size(f), [&](T* to) { winograd_weights(f, taps.data, to); });
+    return packed(winograd_weights_size(f),
+                  [&](T* to) { winograd_weights(f, plain_weights<T>(f, taps.data), to); });
   }
-  // The same memory, seen as [o, kh*kw*c] or as [o*kh*kw, c], transposed into panels.
-  const bool narrow = algorithm == ConvAlgorithm::narrow;
-  const int64_t n = narrow ? s.o * s.kh * s.kw : s.o, k = narrow ? s.c : s.kh * s.kw * s.c;
-  const int64_t depth = padded(k);
-  return packed(right_panels(n, k), [&](T* panels) {
-    parallel_for(round_up(n, kTileColumns), kTileColumns, [&](int64_t begin, int64_t end) {
+  const int64_t taps = s.kh * s.kw;
+  if (algorithm == ConvAlgorithm::narrow) {
+    const int64_t n = s.o * taps, depth = padded(s.c);
+    return packed(right_panels(n, s.c), [&](T* panels) {
+      std::fill_n(panels, right_panels(n, s.c), T(0));
+      for (int64_t j = 0; j < n; ++j)
+        for (int64_t c = 0; c < s.c; ++c)
+          panels[(j / kTileColumns * depth + c) * kTileColumns + j % kTileColumns] =
+              *w.at(j / taps, j % taps / s.kw, j % s.kw, c);
+    });
+  }
+  const int64_t k = taps * s.c, size = padded(k) * kTileColumns;
+  return packed(right_panels(s.o, k), [&](T* panels) {
+    parallel_for((s.o + kTileColumns - 1) / kTileColumns, 1, [&](int64_t begin, int64_t end) {
       for (int64_t j = begin; j < end; ++j) {
-        T* to = panels + j / kTileColumns * kTileColumns * depth + j % kTileColumns;
-        for (int64_t l = 0; l < depth; ++l)
-          to[l * kTileColumns] = j < n && l < k ? w[j * k + l] : T(0);
+        T* to = panels + j * size;
+        const int64_t o = j * kTileColumns, columns = std::min(kTileColumns, s.o - o);
+        if (columns < kTileColumns || k % kGroup) std::fill_n(to, size, T(0));
+        for (int64_t tap = 0; tap < taps; ++tap)
+          put_columns(w.at(o, tap / s.kw, tap % s.kw, 0), w.o_step, w.c_step, columns, s.c,
+                      to + tap * s.c * kTileColumns);
       }
     });
   });
@@ -199,22 +211,6 @@ struct Phase {
   }
 };
 
-// The weights of one phase, [c, taps, taps, o] from [o, kh, kw, c].
-template <class T>
-void turn_weights(const ConvShape& s, const Phase& y, const Phase& x, const T* w, T* turned) {
-  parallel_for(s.c, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; ++c)
-      for (int64_t u = y.taps - 1; u >= 0; --u)
-        for (int64_t v = x.taps - 1; v >= 0; --v) {
-          const int64_t p = y.first + u * s.stride, q = x.first + v * s.stride;
-          const int64_t tap = (y.taps - 1 - u) * x.taps + x.taps - 1 - v;
-          for (int64_t o = 0; o < s.o; ++o)
-            turned[(c * y.taps * x.taps + tap) * s.o + o] =
-                w[((o * s.kh + p) * s.kw + q) * s.c + c];
-        }
-  });
-}
-
 template <class T>
 void grad_x_phase(const ConvShape& s, const Phase& y, const Phase& x, const T* gy, const T* w,
                   T* gx) {
@@ -230,9 +226,10 @@ void grad_x_phase(const ConvShape& s, const Phase& y, const Phase& x, const T* g
                            .left = x.before,
                            .oh = y.size,
                            .ow = x.size};
-  const Storage turned(std::size_t(s.c * y.taps * x.taps * s.o) * sizeof(T), Device{});
-  turn_weights(s, y, x, w, static_cast<T*>(turned.data()));
-  const ConvWeights<T> packed = pack_weights(phase, static_cast<const T*>(turned.data()));
+  const int64_t row = s.kw * s.c, p = y.first + (y.taps - 1) * s.stride,
+                q = x.first + (x.taps - 1) * s.stride;  // the last taps come first
+  const ConvWeights<T> packed = pack_weights<T>(
+      phase, {w + p * row + q * s.c, 1, -s.stride * row, -s.stride * s.c, s.kh * row});
   if (s.stride == 1) return conv2d(phase, gy, packed, {}, gx);
   const Storage scratch(std::size_t(s.n * y.size * x.size * s.c) * sizeof(T), Device{});
   T* const part = static_cast<T*>(scratch.data());
@@ -258,21 +255,41 @@ void conv2d_grad_x(const ConvShape& s, const T* gy, const T* w, T* gx) {
 }
 
 // gw[o][p,q,c] = sum over positions of gy[position][o] * window(position)[p,q,c]: a product whose
-// inner size is the number of positions.
+// inner size is the number of positions. Where it has many, and the result is small, parts of the
+// positions are summed by one thread each, and then the parts.
 template <class T>
 void conv2d_grad_w(const ConvShape& s, const T* gy, const T* x, T* gw) {
-  const int64_t n = s.kh * s.kw * s.c;
-  multiply<T>(
-      s.o, n, s.n * s.oh * s.ow, transposed_left(gy, s.o),
-      [&](int64_t k, int64_t count, T* rows, int64_t stride) {
-        for (int64_t i = 0; i < count; ++i)
-          put_window<kTileColumns>(s, x, k + i, 0, n, rows + i * kTileColumns, stride);
-      },
-      gw);
+  if (std::is_same_v<T, float> && winograd_grad_w_gains(s)) return winograd_grad_w(s, gy, x, gw);
+  const int64_t n = s.kh * s.kw * s.c, size = s.o * n, positions = s.n * s.oh * s.ow;
+  const auto sum = [&](int64_t first, int64_t count, T* to) {
+    const PackLeft<T> left = transposed_left(gy + first * s.o, s.o);
+    const PackRight<T> right = [&](int64_t k, int64_t few, T* rows, int64_t stride) {
+      for (int64_t i = 0; i < few; ++i)
+        put_window<kTileColumns>(s, x, first + k + i, 0, n, rows + i * kTileColumns, stride);
+    };
+    multiply<T>(s.o, n, count, left, right, to);
+  };
+  constexpr int64_t kPart = 4 * kDepth;
+  const int64_t parts =
+      std::min((positions + kPart - 1) / kPart, (int64_t{1} << 21) / std::max<int64_t>(size, 1));
+  if (parts < 4) return sum(0, positions, gw);
+  const Scratch<T> partial(parts * size);
+  const int64_t part = (positions + parts - 1) / parts;
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = std::min(i * part, positions);
+      sum(first, std::min(part, positions - first), partial.data + i * size);
+    }
+  });
+  parallel_for(size, 4096, [&](int64_t begin, int64_t end) {
+    std::copy(partial.data + begin, partial.data + end, gw + begin);
+    for (int64_t i = 1; i < parts; ++i)
+      for (int64_t k = begin; k < end; ++k) gw[k] += partial.data[i * size + k];
+  });
 }
 
-template ConvWeights<float> pack_weights(const ConvShape&, const float*);
-template ConvWeights<double> pack_weights(const ConvShape&, const double*);
+template ConvWeights<float> pack_weights(const ConvShape&, const WeightView<float>&);
+template ConvWeights<double> pack_weights(const ConvShape&, const WeightView<double>&);
 template void conv2d(const ConvShape&, const float*, const ConvWeights<float>&,
                      const Epilogue<float>&, float*);
 template void conv2d(const ConvShape&, const double*, const ConvWeights<double>&,

@@ -19,6 +19,21 @@ struct ConvShape {
   int64_t oh, ow;  // output
 };
 
+// Where weight (o,p,q,c) lies: first + o * o_step + p * p_step + q * q_step + c * c_step, o_step or
+// c_step being 1. The data gradient reads the weights with o and c exchanged and the taps turned.
+template <class T>
+struct WeightView {
+  const T* first;
+  int64_t o_step, p_step, q_step, c_step;
+  const T* at(int64_t o, int64_t p, int64_t q, int64_t c) const {
+    return first + o * o_step + p * p_step + q * q_step + c * c_step;
+  }
+};
+template <class T>
+WeightView<T> plain_weights(const ConvShape& s, const T* w) {  // [o,kh,kw,c]
+  return {w, s.kh * s.kw * s.c, s.kw * s.c, s.c, 1};
+}
+
 enum class ConvAlgorithm {
   gemm,      // one product; its left operand, the pixels under each output, is gathered on the way
   narrow,    // few outputs: a product of each pixel with every tap, then sums of shifted results
@@ -36,7 +51,7 @@ struct ConvWeights {
 };
 // Of s only this matters: o, kh, kw, c, stride, top, left.
 template <class T>
-ConvWeights<T> pack_weights(const ConvShape& s, const T* w);
+ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w);
 
 // y[n,oh,ow,o] = epilogue(x (*) w), n*oh*ow*o*kh*kw*c multiply-adds. The error of gemm and narrow
 // is that of gemm.h with k = kh*kw*c; Winograd's see there. Scratch: a few hundred rows of x, for

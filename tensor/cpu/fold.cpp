@@ -35,15 +35,15 @@ bool folding_possible(const ConvShape& s) {
 }
 
 template <class T>
-void fold_weights(const ConvShape& s, const T* w, T* to) {
+void fold_weights(const ConvShape& s, const WeightView<T>& w, T* to) {
   const ConvShape f = folded(s);
   std::fill_n(to, f.o * f.kh * f.kw * f.c, T(0));
   for (int64_t o = 0; o < s.o; ++o)
     for (int64_t p = 0; p < s.kh; ++p)
-      for (int64_t q = 0; q < s.kw; ++q, w += s.c) {
+      for (int64_t q = 0; q < s.kw; ++q) {
         const int64_t y = p + odd(s.top), x = q + odd(s.left);  // 2 t + e on both axes
         T* pixel = to + ((o * f.kh + y / 2) * f.kw + x / 2) * f.c;
-        std::copy_n(w, s.c, pixel + (y % 2 * 2 + x % 2) * s.c);
+        for (int64_t c = 0; c < s.c; ++c) pixel[(y % 2 * 2 + x % 2) * s.c + c] = *w.at(o, p, q, c);
       }
 }
 
@@ -69,8 +69,8 @@ void fold_input(const ConvShape& s, const T* x, T* to) {
   });
 }
 
-template void fold_weights(const ConvShape&, const float*, float*);
-template void fold_weights(const ConvShape&, const double*, double*);
+template void fold_weights(const ConvShape&, const WeightView<float>&, float*);
+template void fold_weights(const ConvShape&, const WeightView<double>&, double*);
 template void fold_input(const ConvShape&, const float*, float*);
 template void fold_input(const ConvShape&, const double*, double*);
 

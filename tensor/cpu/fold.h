@@ -17,9 +17,9 @@ ConvShape folded(const ConvShape& s);
 // Whether s has stride 2 and its folded form can run, and gains, by winograd.h.
 bool folding_possible(const ConvShape& s);
 
-// Weights [o,kh,kw,c] -> [o,k,k,channels] and input [n,h,w,c] -> [n,h,w,channels] of folded(s).
+// Weights w -> [o,k,k,channels] and input [n,h,w,c] -> [n,h,w,channels] of folded(s).
 template <class T>
-void fold_weights(const ConvShape& s, const T* w, T* to);
+void fold_weights(const ConvShape& s, const WeightView<T>& w, T* to);
 template <class T>
 void fold_input(const ConvShape& s, const T* x, T* to);
 

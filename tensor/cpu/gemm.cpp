@@ -145,12 +145,19 @@ void multiply(int64_t m, int64_t n, int64_t k, const PackLeft<T>& left, const Pa
 template <class T>
 PackLeft<T> transposed_left(const T* a, int64_t m) {
   return [=](int64_t row, int64_t rows, int64_t k, int64_t depth, T* panels) {
-    const int64_t panel = kTileRows * padded(depth);
-    for (int64_t l = 0; l < depth; ++l) {
+    const auto transpose = kernels<T>().transpose;
+    for (int64_t l = 0; l < depth; l += kGroup) {  // one group of k after the other
       const T* from = a + (k + l) * m + row;
-      T* to = panels + l / kGroup * kTileRows * kGroup + l % kGroup;
-      for (int64_t i = 0; i < rows; i += kTileRows, to += panel)
-        for (int64_t r = 0; r < std::min(kTileRows, rows - i); ++r) to[r * kGroup] = from[i + r];
+      T* to = panels + l * kTileRows;
+      const int64_t few = std::min(kGroup, depth - l);
+      const int64_t whole = few == kGroup ? rows / kGroup * kGroup : 0;
+      for (int64_t i = 0; i < whole; i += kGroup) {
+        T* lines[kGroup];
+        for (int64_t r = 0; r < kGroup; ++r) lines[r] = left_row(to, depth, i + r);
+        transpose(from + i, m, lines);
+      }
+      for (int64_t i = whole; i < rows; ++i)
+        for (int64_t r = 0; r < few; ++r) left_row(to, depth, i)[r] = from[r * m + i];
     }
   };
 }
@@ -165,9 +172,9 @@ void gemm(const GemmShape& s, const T* a, const T* b, T* c) {
   const PackRight<T> right = [&](int64_t k, int64_t count, T* rows, int64_t stride) {
     for (int64_t l = 0; l < count && !s.transpose_b; ++l)
       put_row<kTileColumns>(rows + l * kTileColumns, stride, 0, b + (k + l) * s.n, s.n);
-    for (int64_t j = 0; j < s.n && s.transpose_b; ++j)
-      for (int64_t l = 0; l < count; ++l)
-        rows[j / kTileColumns * stride + l * kTileColumns + j % kTileColumns] = b[j * s.k + k + l];
+    for (int64_t j = 0; j < s.n && s.transpose_b; j += kTileColumns)
+      put_columns(b + j * s.k + k, s.k, 1, std::min(kTileColumns, s.n - j), count,
+                  rows + j / kTileColumns * stride);
   };
   multiply(s.m, s.n, s.k, s.transpose_a ? transposed_left(a, s.m) : straight, right, c);
 }

@@ -65,6 +65,33 @@ void put_row(T* row, int64_t stride, int64_t k, const T* from, int64_t count) {
   put_few(i, count);
 }
 
+// Rows of right panels from a matrix that lies transposed, or not: for k < rows and j < columns <=
+// 16, to[16 k + j] = from[j * column_step + k * row_step], one of the steps being 1.
+template <class T>
+void put_columns(const T* from, int64_t column_step, int64_t row_step, int64_t columns,
+                 int64_t rows, T* to) {
+  if (column_step == 1) {
+    for (int64_t k = 0; k < rows; ++k, to += kTileColumns, from += row_step)
+      if (columns == kTileColumns)
+        std::memcpy(to, from, kTileColumns * sizeof(T));
+      else
+        std::copy_n(from, columns, to);
+    return;
+  }
+  const auto transpose = kernels<T>().transpose;
+  const int64_t whole = columns / kGroup * kGroup;
+  for (int64_t k = 0; k < rows; k += kGroup, to += kGroup * kTileColumns, from += kGroup) {
+    const int64_t few = std::min(kGroup, rows - k);
+    for (int64_t j = 0; j < whole && few == kGroup; j += kGroup) {
+      T* lines[kGroup];
+      for (int64_t i = 0; i < kGroup; ++i) lines[i] = to + i * kTileColumns + j;
+      transpose(from + j * column_step, column_step, lines);
+    }
+    for (int64_t j = few == kGroup ? whole : 0; j < columns; ++j)
+      for (int64_t i = 0; i < few; ++i) to[i * kTileColumns + j] = from[j * column_step + i];
+  }
+}
+
 // Fills left panels with rows [row, row+rows), columns [k, k+depth) of the left operand; the
 // padding is zero already. Called by several threads at once.
 template <class T>

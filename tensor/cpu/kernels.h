@@ -30,19 +30,20 @@ struct Tile {
   const T* ahead = nullptr;  // any address: depth * 4 numbers from here are read into the cache
 };
 
-// Winograd's transforms (winograd.h) of up to six patches of 6x6 pixels, the rows of one tile: all
-// six together, because they share cache lines of the transformed numbers.
+// Winograd's transforms (winograd.h). The patches of 6x6 pixels of a tile are taken together,
+// because they share cache lines of the transformed numbers.
 template <class T>
 struct WinogradInput {
-  int64_t patches;
-  const T* pixels[kTileRows][36];  // of each patch, all with `channels` numbers
-  int64_t channels;                // a multiple of 8
-  T* v;  // patch r, place i, channel c: v[i * plane + c/8 * 48 + r * 8 + c % 8]
-  int64_t plane;
+  int64_t patches;              // at most 8
+  const T* pixels[kGroup][36];  // of each patch, all with `channels` numbers
+  int64_t channels;             // a multiple of 8
+  // Patch r, place i, channel c: v[i * plane + c/16 * line + c%16/8 * half + r * row + c%8].
+  T* v;
+  int64_t plane, line = 2 * kTileRows * kGroup, half = kTileRows * kGroup, row = kGroup;
 };
 template <class T>
 struct WinogradOutput {
-  int64_t patches;
+  int64_t patches;  // at most 6
   struct Patch {
     T* y;                   // the first of its size x size output pixels
     const T* add;           // beside it, or null
@@ -51,10 +52,21 @@ struct WinogradOutput {
   int64_t size;        // 4 or 3
   int64_t channels;    // of y, a multiple of 16
   int64_t row_stride;  // of y and add
-  const T* m;          // patch r, place i, channel o: m[i * plane + o/16 * 96 + r * 16 + o % 16]
-  int64_t plane;
+  // Patch r, place i, channel o: m[i * plane + o/16 * line + r * row + o%16].
+  const T* m;
+  int64_t plane, line = kTileRows * kTileColumns, row = kTileColumns;
   const T* bias;  // or null
   bool relu;
+};
+// The transform of `count` kernels g side by side, computed in f64:
+// u[i * plane + j] = place i of G g G^T, g[p,q] = taps[p * size + q][j].
+template <class T>
+struct WinogradKernel {
+  int64_t size;  // 3 or 4 taps on each axis
+  const T* taps[16];
+  int64_t count;  // a multiple of 8
+  T* u;
+  int64_t plane;
 };
 
 template <class T>
@@ -63,6 +75,9 @@ struct Kernels {
   void (*tile)(const Tile<T>&);
   void (*winograd_input)(const WinogradInput<T>&);
   void (*winograd_output)(const WinogradOutput<T>&);
+  void (*winograd_kernel)(const WinogradKernel<T>&);
+  // to[j][i] = from[i * stride + j] for i, j < 8.
+  void (*transpose)(const T* from, int64_t stride, T* const* to);
 };
 
 // The table for this machine, and the two it is chosen from (avx2: null where it cannot run).

@@ -113,10 +113,39 @@ struct Vectors {
   static V relu(V v) { return _mm256_max_ps(_mm256_setzero_ps(), v); }
 };
 
+struct WideVectors {
+  static constexpr int64_t width = 4;
+  using V = __m256d;
+  static V load(const float* from) { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
+  static void store(float* to, V v) { _mm_storeu_ps(to, _mm256_cvtpd_ps(v)); }
+};
+
+// Columns 0..3 of all eight rows, then columns 4..7: four rows of each half in one vector.
+void transpose(const float* from, int64_t stride, float* const* to) {
+#pragma GCC unroll 2
+  for (int64_t j = 0; j < 8; j += 4) {
+    __m256 row[4], pair[4];
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < 4; ++i)
+      row[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * stride + j)),
+                                    _mm_loadu_ps(from + (i + 4) * stride + j), 1);
+    pair[0] = _mm256_unpacklo_ps(row[0], row[1]);
+    pair[1] = _mm256_unpackhi_ps(row[0], row[1]);
+    pair[2] = _mm256_unpacklo_ps(row[2], row[3]);
+    pair[3] = _mm256_unpackhi_ps(row[2], row[3]);
+    _mm256_storeu_ps(to[j + 0], _mm256_shuffle_ps(pair[0], pair[2], 0x44));
+    _mm256_storeu_ps(to[j + 1], _mm256_shuffle_ps(pair[0], pair[2], 0xEE));
+    _mm256_storeu_ps(to[j + 2], _mm256_shuffle_ps(pair[1], pair[3], 0x44));
+    _mm256_storeu_ps(to[j + 3], _mm256_shuffle_ps(pair[1], pair[3], 0xEE));
+  }
+}
+
 constexpr Kernels<float> kTable = {.name = "avx2",
                                    .tile = tile,
                                    .winograd_input = winograd_input<float, Vectors>,
-                                   .winograd_output = winograd_output<float, Vectors>};
+                                   .winograd_output = winograd_output<float, Vectors>,
+                                   .winograd_kernel = winograd_kernel<float, WideVectors>,
+                                   .transpose = transpose};
 
 }  // namespace
 

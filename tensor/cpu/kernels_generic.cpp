@@ -42,10 +42,27 @@ struct Vectors {
 };
 
 template <class T>
+struct WideVectors {
+  static constexpr int64_t width = 4;
+  using V = Eigen::Array<double, width, 1>;
+  using Own = Eigen::Array<T, width, 1>;
+  static V load(const T* from) { return Eigen::Map<const Own>(from).template cast<double>(); }
+  static void store(T* to, const V& v) { Eigen::Map<Own>{to} = v.template cast<T>(); }
+};
+
+template <class T>
+void transpose(const T* from, int64_t stride, T* const* to) {
+  for (int64_t i = 0; i < kGroup; ++i)
+    for (int64_t j = 0; j < kGroup; ++j) to[j][i] = from[i * stride + j];
+}
+
+template <class T>
 constexpr Kernels<T> kTable = {.name = "generic",
                                .tile = tile<T>,
                                .winograd_input = winograd_input<T, Vectors<T>>,
-                               .winograd_output = winograd_output<T, Vectors<T>>};
+                               .winograd_output = winograd_output<T, Vectors<T>>,
+                               .winograd_kernel = winograd_kernel<T, WideVectors<T>>,
+                               .transpose = transpose<T>};
 
 }  // namespace
 

@@ -31,11 +31,11 @@ void pack_left(const T* x, int64_t rows, int64_t depth, T* panels) {
 template <class T>
 void pack_transposed(const T* x, int64_t n, int64_t depth, T* panels) {
   const int64_t deep = padded(depth);
-  for (int64_t first = 0; first < n; first += kTileColumns, panels += deep * kTileColumns)
-    for (int64_t k = 0; k < deep; ++k)
-      for (int64_t j = 0; j < kTileColumns; ++j)
-        panels[k * kTileColumns + j] =
-            k < depth && first + j < n ? x[(first + j) * depth + k] : T(0);
+  for (int64_t first = 0; first < n; first += kTileColumns, panels += deep * kTileColumns) {
+    const int64_t columns = std::min(kTileColumns, n - first);
+    if (columns < kTileColumns || depth < deep) std::fill_n(panels, deep * kTileColumns, T(0));
+    put_columns(x + first * depth, depth, 1, columns, depth, panels);
+  }
 }
 
 // x [p, d] as right panels of `block` rows each (a multiple of 8): [p/block][d/16][block][16], the

@@ -2,41 +2,13 @@
 // multiply at each of the 36 places, transform back with the epilogue. The why is in winograd.h.
 #include "tensor/cpu/winograd.h"
 
-#include <array>
-#include <cmath>
 #include <vector>
 
 #include "tensor/cpu/panel.h"
+#include "tensor/cpu/winograd_patches.h"
 #include "tensor/parallel.h"
 
 namespace munet::cpu {
-namespace {
-
-constexpr int64_t kPlaces = 36;
-
-// The patches of one convolution, row by row in each image.
-struct Patches {
-  const ConvShape& s;
-  int64_t size = 7 - s.kh;  // outputs of a patch on each axis
-  int64_t down = (s.oh + size - 1) / size, across = (s.ow + size - 1) / size;
-  int64_t count = s.n * down * across;
-  int64_t image(int64_t t) const { return t / (down * across); }
-  int64_t row(int64_t t) const { return t / across % down * size; }
-  int64_t column(int64_t t) const { return t % across * size; }
-  // The 36 pixels of patch t; `zeros` outside the input.
-  template <class T>
-  void pixels(int64_t t, const T* x, const T* zeros, const T** to) const {
-    const int64_t top = row(t) - s.top, left = column(t) - s.left, first = image(t) * s.h;
-    for (int64_t i = 0; i < 6; ++i)
-      for (int64_t j = 0; j < 6; ++j) {
-        const int64_t iy = top + i, ix = left + j;
-        const bool outside = iy < 0 || iy >= s.h || ix < 0 || ix >= s.w;
-        to[6 * i + j] = outside ? zeros : x + ((first + iy) * s.w + ix) * s.c;
-      }
-  }
-};
-
-}  // namespace
 
 bool winograd_possible(const ConvShape& s) {
   return (s.kh == 3 || s.kh == 4) && s.kw == s.kh && s.stride == 1 && s.c >= 16 &&
@@ -44,38 +16,23 @@ bool winograd_possible(const ConvShape& s) {
 }
 
 template <class T>
-void winograd_weights(const ConvShape& s, const T* w, T* u) {
-  const double p = std::sqrt(0.5), q = std::sqrt(2.0);
-  const double points[5] = {0, p, -p, q, -q}, slopes[5] = {1, -1.5, -1.5, 6, 6};  // a, M'(a)
-  const int64_t taps = s.kh;
-  double g[6][4] = {};
-  for (int i = 0; i < 5; ++i)
-    for (int64_t k = 0; k < taps; ++k) g[i][k] = std::pow(points[i], double(k)) / slopes[i];
-  g[5][taps - 1] = 1;
-  // Sixteen output channels, one panel, at a time: the sums run over them in vectors.
-  using Panel = std::array<double, kTileColumns>;
-  parallel_for(s.o / kTileColumns, 1, [&](int64_t begin, int64_t end) {
+void winograd_weights(const ConvShape& s, const WeightView<T>& w, T* u) {
+  const int64_t taps = s.kh * s.kw, panels = s.o / kTileColumns;
+  parallel_for(panels, 1, [&](int64_t begin, int64_t end) {
+    T block[16][kGroup * kTileColumns];  // of each tap: 8 rows of a right panel
     for (int64_t panel = begin; panel < end; ++panel)
-      for (int64_t c = 0; c < s.c; ++c) {
-        Panel kernel[4][4], half[6][4];
-        for (int64_t o = 0; o < kTileColumns; ++o)
-          for (int64_t i = 0; i < taps * taps; ++i)
-            kernel[i / taps][i % taps][o] =
-                w[((panel * kTileColumns + o) * taps * taps + i) * s.c + c];
-        // to = sum_k g[k] x[k * stride]
-        const auto dot = [&](const double* factors, const Panel* x, int64_t stride, auto* to) {
-          for (int64_t o = 0; o < kTileColumns; ++o) {
-            double sum = 0;
-            for (int64_t k = 0; k < taps; ++k) sum += factors[k] * x[k * stride][std::size_t(o)];
-            to[o] = sum;
-          }
-        };
-        for (int i = 0; i < 6; ++i)
-          for (int64_t j = 0; j < taps; ++j) dot(g[i], &kernel[0][j], 4, half[i][j].data());
-        for (int i = 0; i < 6; ++i)
-          for (int j = 0; j < 6; ++j)
-            dot(g[j], half[i], 1,
-                u + (((i * 6 + j) * (s.o / kTileColumns) + panel) * s.c + c) * kTileColumns);
+      for (int64_t c = 0; c < s.c; c += kGroup) {
+        WinogradKernel<T> kernel;
+        for (int64_t i = 0; i < taps; ++i) {
+          put_columns(w.at(panel * kTileColumns, i / s.kw, i % s.kw, c), w.o_step, w.c_step,
+                      kTileColumns, kGroup, block[i]);
+          kernel.taps[i] = block[i];
+        }
+        kernel.size = s.kh;
+        kernel.count = kGroup * kTileColumns;
+        kernel.u = u + (panel * s.c + c) * kTileColumns;
+        kernel.plane = winograd_plane(s);
+        kernels<T>().winograd_kernel(kernel);
       }
   });
 }
@@ -166,7 +123,7 @@ struct Run {
           for (int64_t j = first_panel; j < std::min(first_panel + group, panels); ++j) {
             Tile<T> tile;
             tile.depth = std::min(kDepth, s.c - k0);
-            tile.b = u + ((place * panels + j) * s.c + k0) * kTileColumns;
+            tile.b = u + place * winograd_plane(s) + (j * s.c + k0) * kTileColumns;
             tile.stride = kTileColumns;
             tile.accumulate = k0 > 0;
             for (int64_t t = 0; t < count; t += kTileRows) {
@@ -227,8 +184,8 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
   });
 }
 
-template void winograd_weights(const ConvShape&, const float*, float*);
-template void winograd_weights(const ConvShape&, const double*, double*);
+template void winograd_weights(const ConvShape&, const WeightView<float>&, float*);
+template void winograd_weights(const ConvShape&, const WeightView<double>&, double*);
 template void winograd_conv2d(const ConvShape&, const float*, const float*, const Epilogue<float>&,
                               float*);
 template void winograd_conv2d(const ConvShape&, const double*, const double*,
