@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One frame of the same network in munet and in its peers, side by side: encode the query, memorise the previous frame, segment.
 
-    peers.py [--preset munet18|munet50] [--size 480x864] [--objects 1] [--frames 5] [--threads 2] [--rounds 7]
+    peers.py [--preset munet18|munet50] [--size 480x864] [--objects 1] [--frames 5] [--threads 2] [--rounds 7] [--table FILE]
              [--engines torch,torch_cl,torch_frozen,ort,openvino,openvino_bf16] [--munet build/release/munet] [--reference ../shared/reference]
 
 tests/peers/run.sh sets up the environment and calls this. Every round runs each engine once, munet in a process of its own, so that a
@@ -28,6 +28,7 @@ ap.add_argument("--frames", type=int, default=5)
 ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--rounds", type=int, default=7)
 ap.add_argument("--engines", default="torch,torch_cl,torch_frozen,ort,openvino,openvino_bf16")
+ap.add_argument("--table", help="append a line of a Markdown table to this file")
 ap.add_argument("--munet", default=os.path.join(ROOT, "build/release/munet"))
 ap.add_argument("--reference", default=os.path.join(ROOT, "../shared/reference"))
 args = ap.parse_args()
@@ -159,3 +160,9 @@ exact = {name: ms for name, ms in medians.items() if name != "munet" and errors[
 if exact:
     best = min(exact, key=exact.get)
     print(f"  munet is {exact[best] / medians['munet']:.2f} times as fast as the best f32 peer, {best}")
+if args.table:
+    with open(args.table, "a") as f:
+        if f.tell() == 0:
+            f.write("| preset, size, objects, threads | " + " | ".join(f"{name}, ms" for name in medians) + " | best f32 peer / munet |\n|---|" + "---:|" * (len(medians) + 1) + "\n")
+        best = f"{exact[best] / medians['munet']:.2f}" if exact else ""
+        f.write(f"| {args.preset}, {args.size}, {args.objects}, {args.threads} | " + " | ".join(f"{ms:.0f}" for ms in medians.values()) + f" | {best} |\n")
