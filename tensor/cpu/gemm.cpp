@@ -40,7 +40,7 @@ void edge_tile(const Kernels<T>& table, const Product<T>& p, Tile<T> t, bool las
 // `panels` is the left operand, `k` the whole (padded) depth of the right one.
 template <class T>
 void run_column(const Kernels<T>& table, const Product<T>& p, int64_t row, int64_t rows, int64_t j,
-                int64_t k0, int64_t depth, int64_t k, const T* panels) {
+                int64_t k0, int64_t depth, int64_t k, const T* panels, bool first) {
   const Epilogue<T>& e = p.epilogue;
   const bool last = k0 + depth == k, whole = j + kTileColumns <= p.n;
   Tile<T> t;
@@ -57,9 +57,21 @@ void run_column(const Kernels<T>& table, const Product<T>& p, int64_t row, int64
       edge = edge || add_row + kTileRows > e.add_rows;
       t.add = e.add + add_row * p.n + j;
     }
-    t.a = panels + i * depth;
+    if (p.rows && i + kTileRows <= rows) {
+      t.a = p.rows + (row + i) * p.k + k0;
+      t.a_row = p.k;
+      t.a_group = kGroup;
+    } else {
+      t.a = panels + i * depth;
+      t.a_row = kGroup;
+      t.a_group = kTileRows * kGroup;
+    }
     // The next panel of the right operand arrives a quarter per call, during the first four calls.
-    t.ahead = i < 4 * kTileRows ? t.b + k * kTileColumns + i / kTileRows * 4 * depth : t.b;
+    // In the first column that is the next rows of the left one, if they have not been packed.
+    if (first && p.rows)
+      t.ahead = t.a + kTileRows * p.k;
+    else
+      t.ahead = i < 4 * kTileRows ? t.b + k * kTileColumns + i / kTileRows * 4 * depth : t.b;
     if (edge) {
       edge_tile(table, p, t, last, row + i, j);
     } else {
@@ -108,11 +120,13 @@ void multiply(const Product<T>& p) {
       const int64_t last_column = std::min(column + tasks.columns, p.n);
       for (int64_t k0 = 0; k0 < k; k0 += depth) {
         const int64_t kc = std::min(depth, k - k0);  // a multiple of 8; p.k may end before
+        const int64_t direct = p.rows ? rows / kTileRows * kTileRows : 0;
+        T* const first = panels + direct * kc;
         if (rows % kTileRows || k0 + kc > p.k)
-          std::fill(panels, panels + left_panels(rows, kc), T(0));
-        p.left(row, rows, k0, std::min(kc, p.k - k0), panels);
+          std::fill(first, panels + left_panels(rows, kc), T(0));
+        if (direct < rows) p.left(row + direct, rows - direct, k0, std::min(kc, p.k - k0), first);
         for (int64_t j = column; j < last_column; j += kTileColumns)
-          run_column(table, p, row, rows, j, k0, kc, k, panels);
+          run_column(table, p, row, rows, j, k0, kc, k, panels, j == column);
       }
     }
   });

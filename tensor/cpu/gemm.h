@@ -114,6 +114,9 @@ template <class T>
 struct Product {
   int64_t m, n, k;
   PackLeft<T> left;
+  // The left operand itself, if it lies [m,k] and k is a multiple of 8: whole tiles are read from
+  // it, and `left` packs the last rows only.
+  const T* rows = nullptr;
   const T* right = nullptr;  // right panels of the whole k, 64-byte aligned
   T* c = nullptr;
   bool accumulate = false;

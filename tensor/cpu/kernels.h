@@ -8,7 +8,7 @@ namespace munet::cpu {
 
 // The tile of one call. 6 x 16 floats are 12 of AVX2's 16 registers; 4 stay for the operands.
 inline constexpr int64_t kTileRows = 6, kTileColumns = 16;
-// The left operand lies in groups of 8 k, so that a vector copy from a row of x fills a group.
+// A packed left operand lies in groups of 8 k, so that a vector copy from a row of x fills a group.
 inline constexpr int64_t kGroup = 8;
 
 // One tile of a matrix product, for i < 6 and j < 16:
@@ -18,7 +18,8 @@ inline constexpr int64_t kGroup = 8;
 template <class T>
 struct Tile {
   int64_t depth = 0;     // how many k: a multiple of 8, at least 8
-  const T* a = nullptr;  // [depth/8][6][8]
+  const T* a = nullptr;  // a(i,k) = a[k/8 * a_group + i * a_row + k%8]; by default [depth/8][6][8]
+  int64_t a_row = kGroup, a_group = kTileRows * kGroup;
   const T* b = nullptr;  // [depth][16], 32-byte aligned
   T* c = nullptr;
   int64_t stride = 0;  // from row to row of c

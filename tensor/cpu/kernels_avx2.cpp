@@ -12,7 +12,8 @@ namespace {
 // instead of 8, and the loads become the limit (60 % of the peak instead of 97 %).
 // Per k: two vectors of b, six numbers of a spread over a vector each, twelve multiply-adds.
 void tile(const Tile<float>& t) {
-  const float *a = t.a, *b = t.b, *ahead = t.ahead;
+  const float *a = t.a, *a3 = t.a + 3 * t.a_row, *b = t.b, *ahead = t.ahead;
+  const int64_t row = t.a_row * int64_t(sizeof *a), group = t.a_group * int64_t(sizeof *a);
   int64_t groups = t.depth / kGroup;
   __m256 c00, c01, c10, c11, c20, c21, c30, c31, c40, c41, c50, c51, b0, b1, a0, a1;
   asm volatile(
@@ -39,33 +40,35 @@ void tile(const Tile<float>& t) {
       vbroadcastss 4*\k(%[a]), %[a0]
       vfmadd231ps %[b0], %[a0], %[c00]
       vfmadd231ps %[b1], %[a0], %[c01]
-      vbroadcastss 4*\k+32(%[a]), %[a1]
+      vbroadcastss 4*\k(%[a],%[row]), %[a1]
       vfmadd231ps %[b0], %[a1], %[c10]
       vfmadd231ps %[b1], %[a1], %[c11]
-      vbroadcastss 4*\k+64(%[a]), %[a0]
+      vbroadcastss 4*\k(%[a],%[row],2), %[a0]
       vfmadd231ps %[b0], %[a0], %[c20]
       vfmadd231ps %[b1], %[a0], %[c21]
-      vbroadcastss 4*\k+96(%[a]), %[a1]
+      vbroadcastss 4*\k(%[a3]), %[a1]
       vfmadd231ps %[b0], %[a1], %[c30]
       vfmadd231ps %[b1], %[a1], %[c31]
-      vbroadcastss 4*\k+128(%[a]), %[a0]
+      vbroadcastss 4*\k(%[a3],%[row]), %[a0]
       vfmadd231ps %[b0], %[a0], %[c40]
       vfmadd231ps %[b1], %[a0], %[c41]
-      vbroadcastss 4*\k+160(%[a]), %[a1]
+      vbroadcastss 4*\k(%[a3],%[row],2), %[a1]
       vfmadd231ps %[b0], %[a1], %[c50]
       vfmadd231ps %[b1], %[a1], %[c51]
     .endr
-    add $192, %[a]
+    add %[group], %[a]
+    add %[group], %[a3]
     add $512, %[b]
     add $128, %[ahead]
     dec %[groups]
     jnz 1b
   )"
-      : [a] "+r"(a), [b] "+r"(b), [ahead] "+r"(ahead), [groups] "+r"(groups), [c00] "=&x"(c00),
-        [c01] "=&x"(c01), [c10] "=&x"(c10), [c11] "=&x"(c11), [c20] "=&x"(c20), [c21] "=&x"(c21),
-        [c30] "=&x"(c30), [c31] "=&x"(c31), [c40] "=&x"(c40), [c41] "=&x"(c41), [c50] "=&x"(c50),
-        [c51] "=&x"(c51), [b0] "=&x"(b0), [b1] "=&x"(b1), [a0] "=&x"(a0), [a1] "=&x"(a1)
-      :
+      : [a] "+r"(a), [a3] "+r"(a3), [b] "+r"(b), [ahead] "+r"(ahead), [groups] "+r"(groups),
+        [c00] "=&x"(c00), [c01] "=&x"(c01), [c10] "=&x"(c10), [c11] "=&x"(c11), [c20] "=&x"(c20),
+        [c21] "=&x"(c21), [c30] "=&x"(c30), [c31] "=&x"(c31), [c40] "=&x"(c40), [c41] "=&x"(c41),
+        [c50] "=&x"(c50), [c51] "=&x"(c51), [b0] "=&x"(b0), [b1] "=&x"(b1), [a0] "=&x"(a0),
+        [a1] "=&x"(a1)
+      : [row] "r"(row), [group] "r"(group)
       : "memory", "cc");
   __m256 c[kTileRows][2] = {{c00, c01}, {c10, c11}, {c20, c21}, {c30, c31}, {c40, c41}, {c50, c51}};
   if (t.accumulate) {

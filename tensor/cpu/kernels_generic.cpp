@@ -16,9 +16,9 @@ void tile(const Tile<T>& t) {
     for (Row& row : c) row.setZero();
     for (int64_t k = 0; k < t.depth; ++k) {
       const Eigen::Map<const Row> b(t.b + k * kTileColumns + j);
-      const T* a = t.a + k / kGroup * kTileRows * kGroup + k % kGroup;
+      const T* a = t.a + k / kGroup * t.a_group + k % kGroup;
 #pragma GCC unroll 6
-      for (int64_t i = 0; i < kTileRows; ++i) c[i] += a[i * kGroup] * b;
+      for (int64_t i = 0; i < kTileRows; ++i) c[i] += a[i * t.a_row] * b;
     }
 #pragma GCC unroll 6
     for (int64_t i = 0; i < kTileRows; ++i) {
