@@ -20,31 +20,21 @@ uint64_t next_sequence() {
   return ++counter;
 }
 
-// a + b in new memory, on the CPU.
-Tensor added(const Tensor& a, const Tensor& b) {
-  const Tensor sum = Tensor::empty(a.shape(), a.dtype());
-  for_float(a.dtype(), "backward", [&](auto zero) {
+// to = a + b, element by element, on numbers that the engine itself allocated; to may be a.
+void add_gradients(const Tensor& to, const Tensor& a, const Tensor& b, const char* name) {
+  check<DeviceError>(a.device() == b.device(), "backward of ", name, ": gradients lie on ",
+                     a.device(), " and ", b.device());
+  if (to.device().kind != Device::cpu) {
+    if (to.raw() != a.raw())
+      copy_bytes(to.raw(), to.device(), a.raw(), a.device(), std::size_t(a.bytes()));
+    return cuda_add_into(to, b);
+  }
+  for_float(to.dtype(), "backward", [&](auto zero) {
     using T = decltype(zero);
     const T *pa = a.data<T>(), *pb = b.data<T>();
-    T* __restrict to = sum.data<T>();
-    parallel_for(a.numel(), 32768, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] = pa[i] + pb[i];
-    });
-  });
-  return sum;
-}
-
-// into += x, element by element, on numbers that the engine itself allocated.
-void add_into(const Tensor& into, const Tensor& x, const char* name) {
-  check<DeviceError>(into.device() == x.device(), "backward of ", name, ": gradients lie on ",
-                     into.device(), " and ", x.device());
-  if (into.device().kind != Device::cpu) return cuda_add_into(into, x);
-  for_float(into.dtype(), "backward", [&](auto zero) {
-    using T = decltype(zero);
-    T* to = into.data<T>();
-    const T* from = x.data<T>();
-    parallel_for(into.numel(), 32768, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] += from[i];
+    T* sum = to.data<T>();
+    parallel_for(to.numel(), 32768, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) sum[i] = pa[i] + pb[i];
     });
   });
 }
@@ -58,13 +48,11 @@ struct Sum {
   void add(const Tensor& g, const char* name) {
     if (!grad) {
       grad = g.detach();
-    } else if (!owned && grad.device() == g.device() && g.device().kind == Device::cpu) {
-      grad = added(grad, g);
-      owned = true;
     } else {
-      if (!owned) grad = grad.clone();
+      const Tensor to = owned ? grad : Tensor::empty(grad.shape(), grad.dtype(), grad.device());
+      add_gradients(to, grad, g, name);
+      grad = to;
       owned = true;
-      add_into(grad, g, name);
     }
   }
 };
@@ -81,7 +69,7 @@ void add_to_leaf(GradSlot& slot, const Sum& sum, const char* name) {
     // A tensor that an op returned may be shared with another leaf: take a copy.
     slot.grad = sum.owned ? sum.grad : sum.grad.clone();
   } else {
-    add_into(slot.grad, sum.grad, name);
+    add_gradients(slot.grad, slot.grad, sum.grad, name);
   }
 }
 

@@ -14,7 +14,7 @@ struct MatchSizes {
 
 // f_t, f_prev [n,h,w,c] -> y [n,h,w,3] = (u_x, u_y, max). state: null, or three planes [n*h*w] for
 // match_backward: the cost of the largest logit, 1 / softmax denominator relative to it, and the
-// first arg max, v * window + u. T is float or double.
+// first arg max, v * window + u. T is float or double; f32 error: 2e-6 of the norm.
 template <class T>
 void match_forward(const MatchSizes& sizes, const T* f_t, const T* f_prev, T* y, T* state);
 
