@@ -4,8 +4,8 @@
     sweep.py [--preset munet18] [--rounds 5] [--munet build/release/munet] [--out tests/results/sweep-munet18]
 
 Writes OUT.md (tables, and for each line the measured slope beside the one that the work predicts) and OUT.svg (plot). Needs Python only.
-Base point: one object, five memory frames, 480x864, all threads. Rounds go through the whole grid, so that a machine that drifts hurts
-all points alike.
+Base point: one object, five memory frames, 480x864, all threads. Each round goes through the whole grid and takes
+the median of three frames, so that a machine that drifts hurts all points alike.
 """
 import argparse
 import json
@@ -23,6 +23,7 @@ ap.add_argument("--munet", default=os.path.join(ROOT, "build/release/munet"))
 ap.add_argument("--out")
 args = ap.parse_args()
 out = args.out or os.path.join(ROOT, "tests/results/sweep-" + args.preset)
+os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
 
 threads = len(os.sched_getaffinity(0))
 BASE = {"objects": 1, "frames": 5, "size": "480x864", "threads": threads}
@@ -41,7 +42,7 @@ def x_of(name, value):
 
 def bench(point):
     options = [part for key, value in point.items() for part in ("--" + key, str(value))]
-    run = subprocess.run([args.munet, "bench", "--preset", args.preset, "--rounds", "1", "--json", *options], check=True, capture_output=True, text=True)
+    run = subprocess.run([args.munet, "bench", "--preset", args.preset, "--rounds", "3", "--json", *options], check=True, capture_output=True, text=True)
     result = json.loads(run.stdout)
     result["gmac"] = sum(stage["gmac"] for stage in result["stages"] if stage["name"] != "frame")
     return result
