@@ -104,8 +104,8 @@ class ClipSource {
 };
 
 // Moving shapes drawn on the fly: one to max_objects shapes with textures of their own before a
-// textured background, some of them alike; distractors that are no object; all may hide each
-// other. Of the keys clip_frames, crop, max_objects and min_pixels count.
+// textured background, some of them alike; distractors that are no object, fewer than max_objects;
+// all may hide each other. Of the keys clip_frames, crop, max_objects and min_pixels count.
 std::unique_ptr<ClipSource> toy_clips(const ClipOptions& options, uint64_t seed);
 
 // Makes clips first, first + 1, ... ahead of time, at most `depth` of them, in `threads` threads

@@ -146,7 +146,7 @@ class ToyClips : public ClipSource {
   Clip draw(Rng& rng) const {
     const int t = options_.clip_frames, side = options_.crop;
     const int wanted = 1 + int(rng.below(std::min(options_.max_objects, 3)));
-    const int distractors = int(rng.below(3));
+    const int distractors = int(rng.below(std::min(options_.max_objects, 3)));
     std::vector<Shape2d> shapes;
     for (int i = 0; i < wanted + distractors; ++i) {
       // Half of all but the first look like another one: only the place tells them apart.

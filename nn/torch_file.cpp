@@ -19,6 +19,8 @@ using Bytes = std::vector<uint8_t>;
 
 constexpr int kDepth = 20;  // of dicts in dicts
 constexpr std::size_t kMostTensors = 100'000;
+// Strides of 0 repeat numbers, so tensors may be larger than their file; up to this many elements.
+constexpr int64_t kFreeElements = int64_t{1} << 26;
 
 template <class... Part>
 [[noreturn]] void fail(const std::string& path, const Part&... part) {
@@ -205,7 +207,7 @@ class Reader {
   }
 
   // (storage, offset, sizes, strides, ...)
-  Tensor tensor(const std::string& name, const PickleValue& call) const {
+  Tensor tensor(const std::string& name, const PickleValue& call) {
     if (call.items.size() < 4) fail(path_, "'", name, "' has no proper sizes");
     const auto [dtype, key] = storage(*call.items[0]);
     std::vector<int64_t> sizes = integers(name, *call.items[2]),
@@ -228,7 +230,9 @@ class Reader {
       for (std::vector<int64_t>* v : {&sizes, &strides})
         std::rotate(v->begin() + 1, v->begin() + 2, v->end());
     const Shape shape(sizes);
-    if (uint64_t(shape.numel()) > data_.size()) fail(path_, "'", name, "' is too large");
+    elements_ += shape.numel();
+    if (elements_ > std::max(int64_t(data_.size()), kFreeElements))
+      fail(path_, "'", name, "' is too large");
     Tensor x = Tensor::empty(shape, dtype);
     const uint8_t* from = data_.data() + found->second.begin;
     auto* to = static_cast<uint8_t*>(x.raw());
@@ -247,6 +251,7 @@ class Reader {
   const Layout layout_;
   Storages storages_;
   std::map<std::string, int64_t> sizes_;
+  int64_t elements_ = 0;  // of all tensors so far
   Checkpoint found_;
 };
 

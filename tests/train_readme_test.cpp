@@ -51,11 +51,12 @@ void make_trees(const fs::path& root) {
   save_mask(root / "VOC2012/SegmentationObject/1.png", mask);
   save_text(root / "VOC2012/ImageSets/Segmentation/trainval.txt", "1\n");
   save_jpeg(root / "COCO/train2017/1.jpg", waves(96, 64, 3));
-  save_text(root / "COCO/annotations/instances_train2017.json",
-            R"({"images": [{"id": 1, "file_name": "1.jpg", "width": 96, "height": 64}],)"
-            R"("categories": [{"id": 1, "name": "duck"}],)"
-            R"("annotations": [{"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0,)"
-            R"("segmentation": [[10, 8, 50, 8, 50, 48, 10, 48]]}]})");
+  save_text(
+      root / "COCO/annotations/instances_train2017.json",
+      R"({"images": [{"id": 1, "file_name": "1.jpg", "width": 96, "height": 64}],)"
+      R"("categories": [{"id": 1, "name": "duck"}],)"
+      R"("annotations": [{"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 1600,)"
+      R"("segmentation": [[10, 8, 50, 8, 50, 48, 10, 48]]}]})");
   Rng rng{1};
   MUNet model(preset("munet18"), rng);  // the short form has this backbone
   const nn::StateDict trunk = nn::state_dict(model.encoder_q);

@@ -68,7 +68,6 @@ void try_out(TrainState& state, const ClipSource& source) {
   const auto seconds_since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
-  validation_truth(state.recipe);
   double loading = 0, all = 0, loss = 0;
   for (int i = 0; i < 2; ++i) {
     const Clock::time_point start = Clock::now();
@@ -96,7 +95,8 @@ void train(const Options& options) {
         "train: --resume expects the data that the run began with (", state->data, "); found ",
         source->fingerprint());
   state->data = source->fingerprint();
-  std::printf("%s\n", source->summary().c_str());
+  validation_truth(state->recipe);  // its errors come before anything is written
+  if (!source->summary().empty()) std::printf("%s\n", source->summary().c_str());
   if (!state->init_report.empty()) std::printf("%s\n", state->init_report.c_str());
   if (!options.preview.empty()) {
     constexpr int kRows = 12;

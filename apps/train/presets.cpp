@@ -65,7 +65,8 @@ Recipe toy() {
   r.model.window = 9;
   r.model.value_dim = 64;
   r.model.decoder_dim = 48;
-  r.clips.crop = 96;
+  r.clips.crop = 64;
+  r.clips.max_objects = 1;
   r.steps = 400;
   r.lr = 1e-3;
   r.encoder_lr = 1;
