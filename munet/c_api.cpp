@@ -23,10 +23,8 @@ void check_abi(uint32_t given) {
 
 SegmenterOptions converted(const munet_options& o) {
   check_abi(o.abi_version);
-  require(o.device && o.precision && o.memory, "options: device, precision and memory");
+  require(o.memory, "options: memory");
   SegmenterOptions options;
-  options.device = o.device;
-  options.precision = o.precision;
   options.shorter_side = o.shorter_side;
   options.memory_budget = std::size_t(o.memory_budget);
   options.memory = o.memory;
@@ -75,14 +73,16 @@ const char* munet_status_text(munet_status status) {
 }
 
 munet_status munet_set_threads(int threads) {
-  return guarded([&] { set_num_threads(threads); });
+  return guarded([&] { Segmenter::set_threads(threads); });
 }
 
-munet_status munet_weights_open(const char* path, munet_weights** weights) {
+munet_status munet_weights_open(const char* path, const char* device, const char* precision,
+                                munet_weights** weights) {
   return guarded([&] {
     require(path, "path");
     require(weights, "weights");
-    *weights = all_weights().add(std::make_shared<Weights>(path));
+    *weights = all_weights().add(
+        std::make_shared<Weights>(path, device ? device : "cpu", precision ? precision : "f32"));
   });
 }
 
@@ -110,8 +110,6 @@ munet_status munet_options_init(munet_options* options, uint32_t abi_version) {
     options->abi_version = abi_version;
     options->shorter_side = d.shorter_side;
     options->memory_budget = d.memory_budget;
-    options->device = "cpu";
-    options->precision = "f32";
     options->memory = "stm";
     options->every = d.every;
     options->last = d.last;

@@ -2,7 +2,7 @@
 //
 //   munet_weights* weights;
 //   munet_segmenter* segmenter;
-//   if (munet_weights_open("munet18.safetensors", &weights) != MUNET_OK ||
+//   if (munet_weights_open("munet18.safetensors", NULL, NULL, &weights) != MUNET_OK ||
 //       munet_segmenter_create(weights, NULL, &segmenter) != MUNET_OK)
 //     return fprintf(stderr, "%s\n", munet_last_error()), 1;
 //   munet_segmenter_step(segmenter, &frame, &mask);   // a mask may come with any frame
@@ -86,8 +86,6 @@ typedef struct munet_options {
   uint32_t abi_version;    // what munet_options_init was given
   int32_t shorter_side;    // 480: larger frames are reduced to it; 0: never
   uint64_t memory_budget;  // 1 GiB: bytes of what is remembered, all objects
-  const char* device;      // "cpu"
-  const char* precision;   // "f32"
   const char* memory;      // "stm": every n-th frame is kept; "fifo": the last ones
   int32_t every;           // 5: n of stm
   int32_t last;            // 5: frames that fifo keeps
@@ -126,8 +124,11 @@ const char* munet_last_error(void);
 // one gets the pool, the others work alone. Not during a step.
 munet_status munet_set_threads(int threads);
 
-// Reads and packs a checkpoint. FILE if it is absent, damaged or of another model.
-munet_status munet_weights_open(const char* path, munet_weights** weights);
+// Reads and packs a checkpoint for a device ("cpu", "cuda", "cuda:n"; null: "cpu") and a precision
+// ("f32"; on a GPU also "tf32", "bf16", "f16"; null: "f32"). FILE if it is absent, damaged or of
+// another model, DEVICE if the device is not there.
+munet_status munet_weights_open(const char* path, const char* device, const char* precision,
+                                munet_weights** weights);
 // The bytes of the packed weights.
 munet_status munet_weights_bytes(munet_weights* weights, uint64_t* bytes);
 // Gives the handle back. Segmenters made from it go on; the memory goes with the last of them.

@@ -7,6 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/upsample.h"
 #include "munet/stream.h"
+#include "tensor/parallel.h"
 
 namespace munet {
 
@@ -122,6 +123,9 @@ int Segmenter::width() const { return state_->last ? int(state_->last->geometry.
 int Segmenter::height() const {
   return state_->last ? int(state_->last->geometry.input_height) : 0;
 }
+
+int Segmenter::threads() { return num_threads(); }
+void Segmenter::set_threads(int threads) { set_num_threads(threads); }
 
 MemoryReport Segmenter::memory() const {
   MemoryReport report;

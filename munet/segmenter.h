@@ -22,20 +22,23 @@ enum class PixelFormat { rgb, bgr, rgba, bgra, nv12, nv12_709 };
 // A picture. Not owned; read only during the call.
 struct FrameView {
   const unsigned char* pixels = nullptr;  // the uppermost row; of luma for nv12
-  int width = 0, height = 0;              // pixels
+  int width = 0;                          // pixels
+  int height = 0;                         // pixels
   std::ptrdiff_t stride = 0;  // bytes to the next row; 0: rows follow each other; may be negative
-  PixelFormat format = PixelFormat::rgb;
+  PixelFormat format = PixelFormat::rgb;  // of the pixels
   const unsigned char* chroma = nullptr;  // nv12: the rows of U and V; null: right behind the luma
   std::ptrdiff_t chroma_stride = 0;       // bytes; 0: the luma's
 };
 
 // One id per pixel: 0 nothing, 1..254 an object, 255 void (read as 0). The frame's size.
 struct MaskView {
-  const unsigned char* ids = nullptr;
-  int width = 0, height = 0;
-  std::ptrdiff_t stride = 0;
+  const unsigned char* ids = nullptr;  // the uppermost row
+  int width = 0;                       // pixels
+  int height = 0;                      // pixels
+  std::ptrdiff_t stride = 0;           // as a frame's
 };
 
+// How a segmenter works.
 struct SegmenterOptions {
   std::string device = "cpu";     // these two: those of the weights where weights are given
   std::string precision = "f32";  // f32; cuda: also tf32, bf16, f16
@@ -47,15 +50,18 @@ struct SegmenterOptions {
   int top_k = -1;  // memory positions per read; 0 all, -1 the model's own
 };
 
+// What a segmenter holds.
 struct MemoryReport {
+  // One object and what is remembered of it.
   struct Object {
-    int id;
+    int id;               // 1..254
     std::int64_t frames;  // memorised
-    std::size_t bytes;
+    std::size_t bytes;    // of these
   };
-  std::vector<Object> objects;
-  std::size_t bytes = 0, budget = 0;
-  std::size_t weights = 0;  // bytes, once for all segmenters that share them
+  std::vector<Object> objects;  // ids ascending
+  std::size_t bytes = 0;        // of what is remembered
+  std::size_t budget = 0;       // its limit
+  std::size_t weights = 0;      // bytes, once for all segmenters that share them
 };
 
 // What step() throws when the progress function asked it to stop.
@@ -85,12 +91,13 @@ class Weights {
 // weights: the results are the same bits as alone.
 class Segmenter {
  public:
+  // One that has seen no frame. Error on an option that is not known or outside its range.
   explicit Segmenter(const Weights& weights, SegmenterOptions options = {});
   // The same, with weights of its own. FileError as Weights.
   explicit Segmenter(const std::string& checkpoint, SegmenterOptions options = {});
   ~Segmenter();
-  Segmenter(Segmenter&&) noexcept;
-  Segmenter& operator=(Segmenter&&) noexcept;
+  Segmenter(Segmenter&&) noexcept;             // the moved one may only be destroyed or assigned to
+  Segmenter& operator=(Segmenter&&) noexcept;  // as above
 
   // Pushes the next frame. A mask may come with any frame: the objects it names start (or are set
   // right) there, for good in memory; other objects keep their prediction where the mask is 0. All
@@ -108,9 +115,12 @@ class Segmenter {
   // Error if negative.
   void seek(std::int64_t frame);
 
-  // Of the last frame, at its own size: the id of the most probable object per pixel (0: none), and
-  // the soft mask of one object, 0..1. Error before the first step or on an unknown object.
+  // The id of the most probable object for each pixel of the last frame, at its own size; 0: none.
+  // Error before the first step.
   std::vector<unsigned char> labels() const;
+
+  // The soft mask of one object in the last frame, 0..1. Error before the first step or on an
+  // unknown object.
   std::vector<float> probability(int id) const;
 
   // Replaces what will be memorised of the last frame for an object: a soft mask of the frame's
@@ -122,26 +132,28 @@ class Segmenter {
   void reset();                      // forgets all objects and frames; weights and options stay
   std::int64_t frames() const;       // pushed since the start or reset()
   int width() const;                 // of the last frame, pixels; 0 before the first
-  int height() const;
-  MemoryReport memory() const;
+  int height() const;                // likewise
+  MemoryReport memory() const;       // bytes and frames, per object and over all
 
   // Everything but the weights and the options, with a note of the caller's: a segmenter of the
-  // same weights and options that loads the file goes on exactly as this one would. load() returns
-  // the note. FileError (path, reason) if it cannot be written or read, is not such a file, or
-  // comes from other weights or another shorter_side; then nothing has changed.
+  // same weights and options that loads the file goes on exactly as this one would. FileError
+  // (path, reason) if it cannot be written.
   void save(const std::string& path, const std::string& note = "") const;
+
+  // Back from such a file; returns the note. FileError (path, reason) if it cannot be read, is not
+  // such a file, or comes from other weights or another shorter_side; then nothing has changed.
   std::string load(const std::string& path);
+
+  // CPU threads that work on one step, the caller included, at most; at first the cores this
+  // process may run on. They are one pool for the process: of steps that run at the same time one
+  // gets the pool, the others work alone. Not during a step. Error outside 1..256.
+  static void set_threads(int threads);
+  static int threads();  // as set
 
  private:
   struct [[gnu::visibility("hidden")]] State;
   std::unique_ptr<State> state_;
 };
-
-// CPU threads that work on one step, the caller included, at most; at first the cores this process
-// may run on. They are one pool for the process: of steps that run at the same time one gets the
-// pool, the others work alone. Not during a step. Error outside 1..256.
-int num_threads();
-void set_num_threads(int threads);
 
 }  // namespace munet
 

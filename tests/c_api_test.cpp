@@ -41,7 +41,7 @@ struct Opened {
   munet_weights* weights = nullptr;
   munet_segmenter* s = nullptr;
   explicit Opened(const munet_options* options = nullptr) {
-    REQUIRE(munet_weights_open(path.c_str(), &weights) == MUNET_OK);
+    REQUIRE(munet_weights_open(path.c_str(), nullptr, nullptr, &weights) == MUNET_OK);
     REQUIRE(munet_segmenter_create(weights, options, &s) == MUNET_OK);
   }
   ~Opened() {
@@ -153,7 +153,7 @@ TEST_CASE("c: wrong handles", "[c_api]") {
   check_fails(munet_segmenter_reset(reinterpret_cast<munet_segmenter*>(c.weights)),
               MUNET_ERROR_HANDLE, gone);
   munet_weights* weights = nullptr;
-  REQUIRE(munet_weights_open(c.path.c_str(), &weights) == MUNET_OK);
+  REQUIRE(munet_weights_open(c.path.c_str(), nullptr, nullptr, &weights) == MUNET_OK);
   REQUIRE(munet_segmenter_create(weights, nullptr, &s) == MUNET_OK);
   REQUIRE(munet_weights_close(weights) == MUNET_OK);
   CHECK(munet_segmenter_step(s, &p.frame, &p.mask) == MUNET_OK);
@@ -174,26 +174,28 @@ TEST_CASE("c: wrong versions, options and weights", "[c_api]") {
   check_fails(munet_options_init(nullptr, 1), MUNET_ERROR_ARGUMENT,
               "options: expected a pointer; given null");
   REQUIRE(munet_options_init(&o, MUNET_ABI_VERSION) == MUNET_OK);
-  o.device = "cuda:0";
-  check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_DEVICE,
-              "segmenter: expected device cpu; given cuda:0 (this build computes on the CPU)");
-  o.device = "cpu", o.memory = "lru";
+  o.memory = "lru";
   check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
               "memory: expected policy stm or fifo; given 'lru'");
   o.memory = nullptr;
   check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
-              "options: device, precision and memory: expected a pointer; given null");
+              "options: memory: expected a pointer; given null");
   CHECK(s == nullptr);
   check_fails(munet_set_threads(0), MUNET_ERROR_ARGUMENT, "threads: expected 1..256, given 0");
 
   munet_weights* weights = nullptr;
+  check_fails(munet_weights_open(c.path.c_str(), "tpu", nullptr, &weights), MUNET_ERROR_DEVICE,
+              "device: expected cpu, cuda or cuda:<number>; given 'tpu'");
+  check_fails(munet_weights_open(c.path.c_str(), "cpu", "f16", &weights), MUNET_ERROR_ARGUMENT,
+              "segmenter: the CPU computes in f32; given f16 (tf32, bf16 and f16 are for --device "
+              "cuda)");
   const std::string absent = (c.folder / "absent").string(), text = (c.folder / "text").string();
-  check_fails(munet_weights_open(absent.c_str(), &weights), MUNET_ERROR_FILE,
+  check_fails(munet_weights_open(absent.c_str(), nullptr, nullptr, &weights), MUNET_ERROR_FILE,
               absent + ": cannot be opened: No such file or directory");
   std::ofstream(text) << "weights";
-  check_fails(munet_weights_open(text.c_str(), &weights), MUNET_ERROR_FILE,
+  check_fails(munet_weights_open(text.c_str(), nullptr, nullptr, &weights), MUNET_ERROR_FILE,
               text + ": expected a safetensors file, found 7 bytes");
-  check_fails(munet_weights_open(nullptr, &weights), MUNET_ERROR_ARGUMENT,
+  check_fails(munet_weights_open(nullptr, nullptr, nullptr, &weights), MUNET_ERROR_ARGUMENT,
               "path: expected a pointer; given null");
   CHECK(weights == nullptr);
 
@@ -201,13 +203,13 @@ TEST_CASE("c: wrong versions, options and weights", "[c_api]") {
   const std::string state = (c.folder / "state").string();
   REQUIRE(c.push(0, true) == MUNET_OK);
   REQUIRE(munet_segmenter_save(c.s, state.c_str(), nullptr) == MUNET_OK);
-  CHECK(munet_weights_open(state.c_str(), &weights) == MUNET_ERROR_FILE);
+  CHECK(munet_weights_open(state.c_str(), nullptr, nullptr, &weights) == MUNET_ERROR_FILE);
   CHECK(strstr(munet_last_error(), "no munet model"));
   munet::Config other = munet::preset("munet18");
   other.key_dim = 32;
   const TemporaryFolder folder;
   const std::string path = write_checkpoint(folder.path.string(), other);
-  REQUIRE(munet_weights_open(path.c_str(), &weights) == MUNET_OK);
+  REQUIRE(munet_weights_open(path.c_str(), nullptr, nullptr, &weights) == MUNET_OK);
   REQUIRE(munet_segmenter_create(weights, nullptr, &s) == MUNET_OK);
   check_fails(munet_segmenter_load(s, state.c_str(), nullptr, 0), MUNET_ERROR_FILE,
               "segmenter: " + state + ": it was saved by a segmenter with other weights");

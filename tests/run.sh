@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bash apps/packages.sh cmake ninja-build g++ catch2 libeigen3-dev libcli11-dev libstb-dev \
   nlohmann-json3-dev libpng-dev libjpeg-dev pkg-config libavformat-dev libavcodec-dev \
-  libswscale-dev libavutil-dev ffmpeg
+  libswscale-dev libavutil-dev ffmpeg \
+  dpkg-dev file doxygen python3-numpy
 cmake --preset dev
 cmake --build build/dev
 status=0
