@@ -104,7 +104,7 @@ Context& context(Device wanted) {
       current = made = fresh.release();
     }
   }
-  check<DeviceError>(made->index == wanted.index, other_device_text(device(), wanted));
+  if (made->index != wanted.index) throw DeviceError(other_device_text(device(), wanted));
   thread_local bool chosen = false;  // the current device is a thread's own
   if (!chosen) CUDA_CHECK(cudaSetDevice(made->index));
   chosen = true;

@@ -47,8 +47,11 @@ target_sources(munet_engine PRIVATE ops_cuda/backend.cu
   ops_cuda/elementwise.cu
   ops_cuda/losses.cu ops_cuda/matmul.cu ops_cuda/norm.cu ops_cuda/pool.cu ops_cuda/reduce.cu
   ops_cuda/shape.cu ops_cuda/softmax.cu ops_cuda/update.cu ops_cuda/upsample.cu)
-target_compile_definitions(munet_engine PRIVATE
-  MUNET_CUDA_ARCHITECTURES="${CMAKE_CUDA_ARCHITECTURES}")
+# The target is older than the list.
+set_target_properties(munet_engine PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
+string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")
+set_source_files_properties(ops_cuda/backend.cu PROPERTIES COMPILE_DEFINITIONS
+  MUNET_CUDA_ARCHITECTURES="${architectures}")
 target_compile_options(munet_engine PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:
   --expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall,-Wextra>)
 if(MUNET_WERROR)
@@ -81,4 +84,4 @@ if(MUNET_CUDNN AND MUNET_CUDNN_LIBRARY AND MUNET_CUDNN_INCLUDE)
 else()
   set(with_cudnn "no cuDNN: convolutions by our own kernels")
 endif()
-message(STATUS "With CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}, ${with_cudnn}")
+message(STATUS "With CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${architectures}, ${with_cudnn}")

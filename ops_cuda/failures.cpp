@@ -28,7 +28,7 @@ std::string no_device_text(const std::string& reason) {
 
 bool covers(const std::string& architectures, int capability) {
   std::istringstream list(architectures);
-  for (std::string entry; std::getline(list, entry, ';');) {
+  for (std::string entry; std::getline(list, entry, ',');) {
     if (entry.rfind("native", 0) == 0 || entry.rfind("all", 0) == 0) return true;
     const int version = std::atoi(entry.c_str());
     const bool code = entry.find("-virtual") == std::string::npos;
@@ -43,7 +43,7 @@ std::string unsupported_text(const std::string& card, int capability,
                              const std::string& architectures) {
   std::string known;
   std::istringstream list(architectures);
-  for (std::string entry; std::getline(list, entry, ';');)
+  for (std::string entry; std::getline(list, entry, ',');)
     known += (known.empty() ? "" : ", ") + version(std::atoi(entry.c_str()));
   return str("Device::cuda: ", card, " has compute capability ", version(capability),
              ", but this build has code for ", known,

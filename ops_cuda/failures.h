@@ -11,7 +11,7 @@ namespace munet::cuda {
 // No driver, or no card: `reason` is CUDA's.
 std::string no_device_text(const std::string& reason);
 // A card whose compute capability (10 * major + minor) none of `architectures` covers: CMake's
-// list, such as "75-real;80-real;90".
+// list with commas, such as "75-real,80-real,90".
 std::string unsupported_text(const std::string& card, int capability,
                              const std::string& architectures);
 // Whether one of them does: machine code of the same major version and no later minor one, or

@@ -231,10 +231,10 @@ TEST_CASE("a GPU's failures: each its own text", "[cuda]") {
   const Device card{Device::cuda, 1};
   CHECK(no_device_text("no CUDA-capable device is detected") ==
         "Device::cuda: no usable device: no CUDA-capable device is detected");
-  CHECK(unsupported_text("GTX 1080", 61, "75-real;90") ==
+  CHECK(unsupported_text("GTX 1080", 61, "75-real,90") ==
         "Device::cuda: GTX 1080 has compute capability 6.1, but this build has code for 7.5, 9.0; "
         "nvcc 13 makes none before 7.5");
-  CHECK(unsupported_text("RTX 3090", 86, "75-real;90") ==
+  CHECK(unsupported_text("RTX 3090", 86, "75-real,90") ==
         "Device::cuda: RTX 3090 has compute capability 8.6, but this build has code for 7.5, 9.0; "
         "configure with -DCMAKE_CUDA_ARCHITECTURES=86");
   CHECK(
@@ -252,12 +252,12 @@ TEST_CASE("a GPU's failures: each its own text", "[cuda]") {
 
 TEST_CASE("which cards a build's code covers", "[cuda]") {
   using munet::cuda::covers;
-  CHECK(covers("75-real;80-real;90", 75));
-  CHECK(covers("75-real;80-real;90", 86));   // machine code of a minor version before
-  CHECK(covers("75-real;80-real;90", 120));  // PTX
-  CHECK(covers("75-real;80-real;90-real", 90));
-  CHECK_FALSE(covers("75-real;80-real;90-real", 100));
-  CHECK_FALSE(covers("75-real;86-real", 80));
+  CHECK(covers("75-real,80-real,90", 75));
+  CHECK(covers("75-real,80-real,90", 86));   // machine code of a minor version before
+  CHECK(covers("75-real,80-real,90", 120));  // PTX
+  CHECK(covers("75-real,80-real,90-real", 90));
+  CHECK_FALSE(covers("75-real,80-real,90-real", 100));
+  CHECK_FALSE(covers("75-real,86-real", 80));
   CHECK_FALSE(covers("90-virtual", 75));
   CHECK(covers("80-virtual", 90));
   CHECK(covers("native", 61));

@@ -124,6 +124,8 @@ MemorySlot pack_memory(const Tensor& key, const Tensor& value) {
                     key.shape(), " and ", value.shape());
   check<DTypeError>(key.dtype() == value.dtype(), "pack_memory: expected one type; given key ",
                     key.dtype(), ", value ", value.dtype());
+  check<DeviceError>(key.device() == value.device(), "pack_memory: expected one device; given key ",
+                     key.device(), ", value ", value.device());
   check(!recording(key, value), "pack_memory: has no gradient; use it under NoGrad");
   MemorySlot slot;
   slot.positions = key.dim(0);
@@ -148,6 +150,9 @@ Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& qu
                       "memory_read: expected slots of one key and value size; given ",
                       first.key_dim, ", ", first.value_dim, " and ", slot->key_dim, ", ",
                       slot->value_dim);
+  for (const MemorySlot* slot : slots)
+    check<DeviceError>(slot->key.device() == query.device(), "memory_read: the query is on ",
+                       query.device(), ", a slot on ", slot->key.device());
   check<ShapeError>(query.rank() == 2 && query.dim(1) == first.key_dim,
                     "memory_read: expected query [q,", first.key_dim, "]; given ", query.shape());
   check(top_k >= 0, "memory_read: expected top_k >= 0 (0 = all); given ", top_k);

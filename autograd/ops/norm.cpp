@@ -215,6 +215,9 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
   for (const Tensor* t : {&gamma, &beta, &std::as_const(running_mean), &std::as_const(running_var)})
     check<DTypeError>(t->dtype() == dtype, "batch_norm: expected gamma, beta, running_mean, ",
                       "running_var of type ", dtype, "; given ", t->dtype(), ", x is ", x.dtype());
+  for (const Tensor* t : {&gamma, &beta, &std::as_const(running_mean), &std::as_const(running_var)})
+    check<DeviceError>(t->device() == x.device(), "batch_norm: x is on ", x.device(),
+                       ", but gamma, beta, running_mean or running_var on ", t->device());
   check(!options.training || x.numel() > channels[0],
         "batch_norm: expected more than one value per channel in training; x is ", x.shape());
   Tensor mean = Tensor::empty(channels, dtype, x.device());

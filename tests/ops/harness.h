@@ -26,6 +26,7 @@ struct OpCase {
   std::function<munet::Tensor(int input, munet::Tensor)> prepare = {};  // e.g. labels from numbers
   double forward_tolerance = 1e-5, gradient_tolerance = 1e-6;
   int64_t gradient_samples = 0;              // per input; 0 = all elements
+  double cuda_tolerance = 0;                 // parity looser than f32's rounding: why, in the row
   std::optional<std::string> cuda_gap = {};  // why there is no CUDA body; printed, never silent
 };
 
@@ -38,6 +39,9 @@ std::string sweep_errors(const OpCase&);        // each `throws`: type and text,
 
 // The CPU slots hold other bodies (twins.cpp): texts about the CPU's types are not theirs.
 extern bool other_bodies;
+
+// Only the parity sweep runs: the others ran in op_test (only_parity.cpp).
+extern bool only_parity;
 
 // All sweeps on all rows as Catch2 sections "<name>: <sweep>".
 void run_sweeps(const std::vector<OpCase>& cases);

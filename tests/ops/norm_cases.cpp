@@ -40,8 +40,8 @@ OpCase batch_norm_case(const char* name, Shape shape, bool training) {
       .inputs = {shape, {shape[3]}, {shape[3]}},
       .op =
           [training](const Tensors& in) {
-            Tensor mean = ramp(in[0].dim(3), 0.25, in[0].dtype());
-            Tensor var = ramp(in[0].dim(3), 0.5, in[0].dtype());
+            Tensor mean = ramp(in[0].dim(3), 0.25, in[0].dtype()).to(in[0].device());
+            Tensor var = ramp(in[0].dim(3), 0.5, in[0].dtype()).to(in[0].device());
             return batch_norm(in[0], in[1], in[2], mean, var, {.training = training});
           },
       .reference =
