@@ -112,7 +112,9 @@ for preset in munet18 munet50; do
       $munet bench --device cuda --precision $precision --preset $preset --rounds 20
   done
 done
-if $munet bench --help 2>&1 | grep -q -- --train; then
+if $munet bench --train --device cuda --preset munet18 --rounds 1 2>&1 | grep -q 'runs on the CPU'; then
+  say "## munet: training step" "" "NOT RUN: munet bench --train does not take --device cuda" ""
+else
   for objects in 1 2 3; do
     step "munet: training step, munet50, $objects objects, 6 frames of 400x400" 60 \
       $munet bench --train --device cuda --preset munet50 --objects $objects --rounds 3
