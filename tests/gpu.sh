@@ -11,7 +11,7 @@ mkdir -p build/gpu "$(dirname "$report")"
 : >"$report"
 start=$SECONDS
 failed=0
-say() { echo "$@" | tee -a "$report"; }
+say() { printf '%s\n' "$@" | tee -a "$report"; }  # each argument a line
 budget=${MUNET_GPU_SECONDS:-520}               # nine minutes, less a margin
 left() { echo $((budget - (SECONDS - start))); }
 
