@@ -3,6 +3,7 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
+#include "autograd/recompute.h"
 #include "nn/checkpoint.h"
 
 namespace munet {
@@ -67,8 +68,12 @@ Tensor MUNet::fuse_motion(const QueryFeatures& query, const QueryFeatures* previ
 Tensor MUNet::decode(const Tensor& read, const Tensor& query_value, const QueryFeatures& query) {
   const Shape& v = query_value.shape();
   const Tensor maps = reshape(read, Shape{read.dim(0), v[1], v[2], v[3]});
-  return decoder(maps, query_value, query.trunk.r3, query.trunk.r2);
+  const auto f = [this](const Tensors& in) { return decoder(in[0], in[1], in[2], in[3]); };
+  const Tensors inputs{maps, query_value, query.trunk.r3, query.trunk.r2};
+  return recompute() ? checkpoint(f, inputs) : f(inputs);
 }
+
+void MUNet::set_recompute(bool on) { encoder_q.recompute = encoder_r.recompute = on; }
 
 void MUNet::visit(nn::Visitor& v) {
   v("encoder_q", encoder_q);

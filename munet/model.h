@@ -46,6 +46,11 @@ struct MUNet : nn::Module {
   // z [n,h,w], each object's log-odds; soft_aggregate(z) makes them compete.
   Tensor decode(const Tensor& read, const Tensor& query_value, const QueryFeatures& query);
 
+  // Training in less memory, with the same gradients to rounding: trunks block by block (resnet.h)
+  // and the decoder are computed again by backward. The model must outlive the graph.
+  void set_recompute(bool on);
+  bool recompute() const { return encoder_q.recompute; }
+
   void visit(nn::Visitor& v) override;
 
   Config config;

@@ -1,6 +1,7 @@
 #include "munet/resnet.h"
 
 #include "autograd/ops/pool.h"
+#include "autograd/recompute.h"
 
 namespace munet {
 
@@ -85,8 +86,11 @@ TrunkFeatures Trunk::operator()(const Tensor& x, const Tensors& masks) {
     y = conv_bn(conv1_m_, bn1_, masks[0], {.add_before = y, .activation = Activation::relu});
   }
   y = max_pool2d(y, {.kernel = 3, .stride = 2, .padding = 1});
-  const auto run = [](nn::ModuleList<ResidualBlock>& layer, Tensor z) {
-    for (ResidualBlock& block : layer.items) z = block(z);
+  const auto run = [&](nn::ModuleList<ResidualBlock>& layer, Tensor z) {
+    for (ResidualBlock& block : layer.items) {
+      const auto f = [&block](const Tensors& in) { return block(in[0]); };
+      z = recompute && !block.bn1.batch_statistics ? checkpoint(f, {z}) : block(z);
+    }
     return z;
   };
   TrunkFeatures f;

@@ -39,6 +39,10 @@ struct Trunk : nn::Module {
 
   int depth() const { return depth_; }  // d: channels of r4
 
+  // In training each block keeps its input only and is computed again by backward: a quarter of the
+  // memory, a third more time. Not for blocks whose batch norms use batch statistics.
+  bool recompute = false;
+
  private:
   int mask_inputs_, depth_;
   nn::Conv2d conv1_, conv1_m_, conv1_o_;

@@ -139,7 +139,7 @@ void* allocate(Device wanted, std::size_t bytes) {
   }
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // nothing is broken: the caller may free something and go on
-    throw DeviceError(out_of_memory_text(wanted, bytes, c.active, free_bytes(c)));
+    throw OutOfMemory(out_of_memory_text(wanted, bytes, c.active, free_bytes(c)));
   }
   CUDA_CHECK(result);
   c.active += bytes;

@@ -23,6 +23,9 @@ struct DeviceError : Error {  // wrong, missing or unsupported device
 struct CudaError : Error {  // a call of CUDA failed: what was called, where, and what it said
   using Error::Error;
 };
+struct OutOfMemory : DeviceError {  // of a GPU; nothing is broken, the caller may go on with less
+  using DeviceError::DeviceError;
+};
 struct FileError : Error {  // reading or writing; the message always holds the path
   using Error::Error;
 };

@@ -1,13 +1,9 @@
 // The network on a GPU that the host plays: whole videos, training and every precision against the
 // CPU; what may go wrong between the two memories.
 #include "autograd/node.h"
-#include "autograd/ops/elementwise.h"
+#include "autograd/ops/attention.h"
 #include "autograd/ops/shape.h"
-#include "autograd/ops/softmax.h"
-#include "munet/loss.h"
 #include "munet/segmenter.h"
-#include "nn/fold.h"
-#include "nn/optim.h"
 #include "tests/catch.h"
 #include "tests/model_support.h"
 #include "tests/software_device.h"
@@ -58,6 +54,50 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 }  // namespace
+
+TEST_CASE("recomputation: the same gradients, fewer activations kept", "[device]") {
+  // Two frames of a clip on the card: one is memorised, the other is segmented.
+  const auto gradients_with = [](bool recompute, std::size_t& kept) {
+    Rng rng{7};
+    MUNet model(preset("munet18"), rng);
+    fill_like_reference(model);
+    nn::to(model, kCard);
+    model.set_recompute(recompute);
+    const Tensor x = random_tensor({2, 48, 64, 3}, 1).to(kCard);
+    const Tensor mask = random_tensor({2, 48, 64}, 2, 0, 1).to(kCard);
+    const std::size_t before = cuda_backend().memory(kCard).active;
+    const KeyValue memory = model.memorize(x.rows(0, 1), mask);
+    const QueryFeatures previous = model.encode_query(x.rows(0, 1));
+    const QueryFeatures query = model.encode_query(x.rows(1, 1));
+    const KeyValue own = model.query_key_value(model.fuse_motion(query, &previous));
+    const auto flat = [](const Tensor& map) {
+      return reshape(map, Shape{map.dim(0), map.dim(1) * map.dim(2), map.dim(3)});
+    };
+    const Tensor read =
+        memory_read(flat(memory.key), flat(memory.value), reshape(own.key, {12, own.key.dim(3)}));
+    const Tensor z = model.decode(read, own.value, query);
+    kept = cuda_backend().memory(kCard).active - before;
+    backward(z, random_tensor(z.shape(), 3).to(kCard));
+    std::vector<float> all;
+    for (const nn::NamedTensor& p : nn::parameters(model))
+      if (const Tensor g = p.tensor.grad())
+        for (float value : g.to_vector<float>()) all.push_back(value);
+    return all;
+  };
+  std::size_t kept = 0, twice = 0;
+  const std::vector<float> want = gradients_with(false, kept);
+  // A skip's gradient has three parts, which are added in another order.
+  CHECK(difference(gradients_with(true, twice), want) < 1e-6);
+  CHECK(want.size() > 1000000);
+  CHECK(double(twice) < 0.6 * double(kept));
+}
+
+TEST_CASE("a card whose memory is full says so, and goes on", "[device]") {
+  cuda_backend().limit_memory(kCard, cuda_backend().memory(kCard).active + 1000);
+  CHECK_THROWS_AS(Tensor::empty({1000}, DType::f32, kCard), OutOfMemory);
+  cuda_backend().limit_memory(kCard, 0);
+  CHECK(Tensor::zeros({1000}, DType::f32, kCard).to_vector<float>()[999] == 0);
+}
 
 TEST_CASE("a video on the device is the video on the CPU, in every precision", "[device]") {
   TemporaryFolder folder;

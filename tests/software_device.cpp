@@ -65,7 +65,7 @@ void* allocate(Device device, std::size_t bytes) {
   const auto fits = [&](const auto& run) { return run.second >= size; };
   const auto found = std::find_if(c.free.begin(), c.free.end(), fits);
   const std::size_t left = c.memory.limit ? c.memory.limit : kMemory;
-  check<DeviceError>(found != c.free.end() && c.memory.active + bytes <= left,
+  check<OutOfMemory>(found != c.free.end() && c.memory.active + bytes <= left,
                      "software device: out of memory: ", bytes, " bytes asked, ", c.memory.active,
                      " used");
   const auto [offset, room] = *found;

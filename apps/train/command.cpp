@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Options {
-  std::string out, preset, init, preview;
+  std::string out, preset, init, preview, device = "cpu", precision = "f32", device_memory;
   std::vector<std::string> sets, data, validate;
   bool resume = false, force = false, dry_run = false;
   int threads = 0;
@@ -51,9 +51,11 @@ std::unique_ptr<TrainState> begin(const Options& options) {
     check(options.force || !fs::exists(last), "train: ", options.out,
           " holds a run already; --resume goes on with it, --force begins again");
     check(!options.preset.empty(), "train: expected --preset; given none");
-    return std::make_unique<TrainState>(options.recipe({}));
+    return std::make_unique<TrainState>(options.recipe({}), parse_device(options.device),
+                                        parse_precision(options.precision));
   }
-  std::unique_ptr<TrainState> state = load_state(last);
+  std::unique_ptr<TrainState> state =
+      load_state(last, parse_device(options.device), parse_precision(options.precision));
   const std::vector<std::string> lines =
       differences(state->recipe, last.string(), options.recipe(state->recipe), "the options");
   std::string text;
@@ -89,6 +91,12 @@ void try_out(TrainState& state, const ClipSource& source) {
 
 void train(const Options& options) {
   if (options.threads > 0) set_num_threads(options.threads);
+  const Device device = parse_device(options.device);
+  check(options.device_memory.empty() || device.kind == Device::cuda,
+        "train: --device-memory is for --device cuda; given ", device);
+  if (device.kind == Device::cuda)
+    cuda_backend().limit_memory(
+        device, options.device_memory.empty() ? 0 : parse_bytes(options.device_memory));
   std::unique_ptr<TrainState> state = begin(options);
   const std::unique_ptr<ClipSource> source = open_source(state->recipe);
   check(state->data.empty() || state->data == source->fingerprint(),
@@ -102,9 +110,19 @@ void train(const Options& options) {
     constexpr int kRows = 12;
     write_png_rgb(options.preview, clip_sheet(*source, state->clips, kRows));
   }
-  if (options.dry_run) return try_out(*state, *source);
+  const auto report_memory = [&] {
+    if (device.kind == Device::cuda)
+      std::printf("%s: peak %s of tensors%s\n", cuda_backend().describe(device).c_str(),
+                  format_bytes(cuda_backend().memory(device).peak).c_str(),
+                  state->model.recompute() ? "; activations are computed twice" : "");
+  };
+  if (options.dry_run) {
+    try_out(*state, *source);
+    return report_memory();
+  }
   fs::create_directories(options.run.out);
   const Ending ending = run_training(*state, *source, options.run);
+  report_memory();
   for (const std::string& fault : source->faults()) std::printf("skipped: %s\n", fault.c_str());
   if (ending == Ending::finished)
     std::printf("finished: %s\n", (options.run.out / "final.safetensors").c_str());
@@ -149,6 +167,13 @@ void add_train(CLI::App& app) {
                    "Threads that make clips ahead; the clips are the same for any number")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  command->add_option("--device", options->device, "cpu, cuda or cuda:N")->capture_default_str();
+  command->add_option("--precision", options->precision, "f32; on a GPU also tf32, bf16 and f16")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
+      ->capture_default_str();
+  command->add_option("--device-memory", options->device_memory,
+                      "What tensors may take on the GPU, like 11GiB (default: all); where it is "
+                      "too little, activations are computed twice");
   command->add_option("--threads", options->threads, "CPU threads (default: all cores)")
       ->check(CLI::Range(1, 256));
   command->callback([options] {

@@ -70,7 +70,8 @@ Tensor positions(const Tensor& map) {
 
 }  // namespace
 
-Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptions& options) {
+Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptions& options,
+                 DType storage) {
   const int64_t frames = clip.frames.dim(0), height = clip.frames.dim(1),
                 width = clip.frames.dim(2);
   check<ShapeError>(height % 16 == 0 && width % 16 == 0 && frames >= 2,
@@ -78,7 +79,8 @@ Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptio
                     "the clip is ",
                     clip.frames.shape());
   const Tensor& like = model.kv_query.key.weight;
-  const Tensor x = normalise_frames(clip.frames).to(like.dtype()).to(like.device());
+  if (storage == DType::f32) storage = like.dtype();
+  const Tensor x = cast(normalise_frames(clip.frames).to(like.dtype()).to(like.device()), storage);
   const auto truth = [&](int64_t t) { return clip.masks.data<uint8_t>() + t * height * width; };
 
   Rollout result;

@@ -16,7 +16,7 @@ struct Rollout {
 // The first frame's mask is given, the others are found. recurrent: as at run time, each frame
 // reads the memory of all before it, of which the found ones hold soft predictions, and gradients
 // flow through them; else the memory is the first frame alone (ref_only). Each frame's neighbour is
-// the "previous frame" of its MU-Layer. Frames in the type of the model's parameters.
-// ShapeError unless the frame's sides are multiples of 16.
+// the "previous frame" of its MU-Layer. Maps are kept in the type of the model's parameters, or in
+// `storage` if that is f16 or bf16. ShapeError unless the frame's sides are multiples of 16.
 Rollout roll_out(munet::MUNet& model, const munet::Clip& clip, bool recurrent,
-                 const munet::LossOptions& options);
+                 const munet::LossOptions& options, munet::DType storage = munet::DType::f32);

@@ -12,9 +12,13 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-MUNet make_model(const Recipe& recipe) {
+MUNet make_model(const Recipe& recipe, Device device, std::string& init_report) {
   Rng rng{uint64_t(recipe.seed)};
-  return MUNet(recipe.model, rng);
+  MUNet model(recipe.model, rng);
+  start_weights(model, uint64_t(recipe.seed));
+  if (!recipe.init.empty()) init_report = load_start(model, recipe.init);
+  nn::to(model, device);
+  return model;
 }
 
 // Two groups: the encoders, which start from ImageNet, and everything else.
@@ -59,10 +63,15 @@ Json numbers_of(const nn::Checkpoint& checkpoint, const std::string& path) {
 
 }  // namespace
 
-TrainState::TrainState(const Recipe& given)
-    : recipe(given), model(make_model(given)), optimiser(make_optimiser(given, model)) {
-  start_weights(model, uint64_t(recipe.seed));
-  if (!recipe.init.empty()) init_report = load_start(model, recipe.init);
+TrainState::TrainState(const Recipe& given, Device device, Precision given_precision)
+    : recipe(given),
+      precision(given_precision),
+      model(make_model(given, device, init_report)),
+      optimiser(make_optimiser(given, model)) {
+  check(device.kind == Device::cuda || precision == Precision::f32,
+        "train: the CPU computes in f32; given ", name(precision),
+        " (tf32, bf16 and f16 are for --device cuda)");
+  if (precision == Precision::f16) scaler.emplace();
   nn::train(model, true);
   BatchNormMode(recipe.train_bn).walk(model);
   if (recipe.ema > 0) ema.emplace(nn::tensors(model), recipe.ema);
@@ -73,6 +82,7 @@ void save_state(TrainState& state, const std::filesystem::path& path) {
   put(checkpoint.tensors, "model.", state.model);
   put(checkpoint.tensors, "optimiser.", state.optimiser);
   if (state.ema) put(checkpoint.tensors, "ema.", *state.ema);
+  if (state.scaler) put(checkpoint.tensors, "scaler.", *state.scaler);
   checkpoint.metadata["munet"] = to_json(state.recipe.model);
   checkpoint.metadata["train"] = Json{
       {"recipe", Json::parse(to_json(state.recipe))},
@@ -85,17 +95,20 @@ void save_state(TrainState& state, const std::filesystem::path& path) {
   nn::save_checkpoint(path.string(), checkpoint, false, nn::Layout::plain);
 }
 
-std::unique_ptr<TrainState> load_state(const std::filesystem::path& path) {
+std::unique_ptr<TrainState> load_state(const std::filesystem::path& path, Device device,
+                                       Precision precision) {
   const nn::Checkpoint checkpoint = nn::load_checkpoint(path.string(), nn::Layout::plain);
   const Json json = numbers_of(checkpoint, path.string());
   Recipe recipe = recipe_from_json(json["recipe"].dump(), path.string());
   const std::string init = std::exchange(recipe.init, "");  // its weights are overwritten anyway
-  auto state = std::make_unique<TrainState>(recipe);
+  auto state = std::make_unique<TrainState>(recipe, device, precision);
   state->recipe.init = init;
   try {
     nn::load(state->model, take(checkpoint.tensors, "model."));
     nn::load(state->optimiser, take(checkpoint.tensors, "optimiser."));
     if (state->ema) nn::load(*state->ema, take(checkpoint.tensors, "ema."));
+    const nn::StateDict scaler = take(checkpoint.tensors, "scaler.");
+    if (state->scaler && !scaler.empty()) nn::load(*state->scaler, scaler);
     json.at("step").get_to(state->step);
     json.at("clips").get_to(state->clips);
     json.at("seconds").get_to(state->seconds);

@@ -12,6 +12,7 @@ struct StepReport {
   double lr = 0;           // of everything but the encoders
   munet::Clip clip;        // the last one, and what was found in it
   Rollout found;           // its loss without the graph
+  bool skipped = false;    // f16: the gradient overflowed, the weights stay, the scale is halved
 };
 
 // A loss or gradient that is not finite; `clip` is the one that did it. Nothing has been changed.
@@ -21,5 +22,7 @@ struct NotFinite : munet::Error {
 };
 
 // Takes recipe.accumulate clips from `next`, adds up their gradients, clips them, moves the weights
-// and their average, and counts: state.step, state.clips. Activations are freed clip by clip.
+// and their average, and counts: state.step, state.clips. Activations are freed clip by clip. Where
+// a GPU's memory is too small the step begins again with recomputation (MUNet::set_recompute),
+// which stays on; OutOfMemory if that does not help.
 StepReport train_step(TrainState& state, const std::function<munet::Clip()>& next);
