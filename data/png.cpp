@@ -4,6 +4,7 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -87,7 +88,7 @@ bool Reader::read_pixels(Want want, std::vector<uint8_t>& pixels, std::vector<pn
     }
     if (depth == 16) png_set_scale_16(png);
   } else {
-    png_set_packing(png);  // one byte per sample, not scaled
+    png_set_check_for_invalid_index(png, -1);  // no palette is looked up: any number is an id
   }
   if (want == Want::rgba) {
     if (png_get_valid(png, info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png);
@@ -106,11 +107,31 @@ bool Reader::read_pixels(Want want, std::vector<uint8_t>& pixels, std::vector<pn
   return true;
 }
 
+// One byte per sample from rows of 1, 2 or 4 bits each, the high ones first; whole bytes at a time,
+// which libpng's own way does not.
+std::vector<uint8_t> unpack(const std::vector<uint8_t>& rows, std::size_t width, std::size_t height,
+                            int depth) {
+  const std::size_t per_byte = std::size_t(8 / depth), row_bytes = rows.size() / height;
+  uint8_t table[256][8] = {};
+  for (int byte = 0; byte < 256; ++byte)
+    for (std::size_t i = 0; i < per_byte; ++i)
+      table[byte][i] = uint8_t(byte >> (8 - depth * int(i + 1)) & ((1 << depth) - 1));
+  std::vector<uint8_t> samples(width * height + 8);  // whole table entries are copied
+  uint8_t* to = samples.data();
+  for (std::size_t y = 0; y < height; ++y)
+    for (std::size_t x = 0; x < width; x += per_byte) {
+      std::memcpy(to, table[rows[y * row_bytes + x / per_byte]], 8);
+      to += std::min(per_byte, width - x);
+    }
+  samples.resize(width * height);
+  return samples;
+}
+
 std::vector<uint8_t> Reader::pixels(Want want) {
   std::vector<uint8_t> pixels;
   std::vector<png_bytep> rows;
   if (!read_pixels(want, pixels, rows)) damaged();
-  return pixels;
+  return want == Want::samples && depth < 8 ? unpack(pixels, width, height, depth) : pixels;
 }
 
 struct Writer : Stream {
@@ -129,6 +150,8 @@ int bytes_per_pixel(PngKind kind) {
       return 4;
     case PngKind::grey16:
       return 2;
+    case PngKind::rgb16:
+      return 6;
     default:
       return 1;
   }
@@ -156,12 +179,13 @@ Writer::Writer() {
 bool Writer::write(int width, int height, const uint8_t* pixels, PngKind kind,
                    const std::vector<uint8_t>& palette) {
   if (setjmp(png_jmpbuf(png))) return false;
-  const int color = kind == PngKind::rgb       ? PNG_COLOR_TYPE_RGB
-                    : kind == PngKind::rgba    ? PNG_COLOR_TYPE_RGB_ALPHA
-                    : kind == PngKind::palette ? PNG_COLOR_TYPE_PALETTE
-                                               : PNG_COLOR_TYPE_GRAY;
-  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), kind == PngKind::grey16 ? 16 : 8,
-               color, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  const int color = kind == PngKind::rgb || kind == PngKind::rgb16 ? PNG_COLOR_TYPE_RGB
+                    : kind == PngKind::rgba                        ? PNG_COLOR_TYPE_RGB_ALPHA
+                    : kind == PngKind::palette                     ? PNG_COLOR_TYPE_PALETTE
+                                                                   : PNG_COLOR_TYPE_GRAY;
+  const bool wide = kind == PngKind::grey16 || kind == PngKind::rgb16;
+  png_set_IHDR(png, info, png_uint_32(width), png_uint_32(height), wide ? 16 : 8, color,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_color colors[256];
   const int count = int(palette.size() / 3);
   for (int i = 0; i < count; ++i)

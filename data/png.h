@@ -38,9 +38,9 @@ PngSamples decode_png_samples(const std::vector<uint8_t>& bytes, const std::file
 std::vector<uint8_t> encode_png(int width, int height, const std::vector<uint8_t>& pixels,
                                 const std::vector<uint8_t>& palette = {});
 
-// The same for other kinds: 1 byte per pixel (palette, grey8), 2, the high one first (grey16), 3 or
-// 4 (rgb, rgba: alpha last, not multiplied in).
-enum class PngKind { palette, grey8, grey16, rgb, rgba };
+// The same for other kinds: 1 byte per pixel (palette, grey8), 3 or 4 (rgb, rgba: alpha last, not
+// multiplied in), and 2 or 6 (grey16, rgb16) with the high one of each sample first.
+enum class PngKind { palette, grey8, grey16, rgb, rgba, rgb16 };
 std::vector<uint8_t> encode_png(int width, int height, const std::vector<uint8_t>& pixels,
                                 PngKind kind, const std::vector<uint8_t>& palette = {});
 
