@@ -7,6 +7,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/ops/upsample.h"
 #include "munet/stream.h"
+#include "munet/trust.h"
 #include "tensor/parallel.h"
 
 namespace munet {
@@ -67,6 +68,30 @@ std::vector<float> Segmenter::probability(int id) const {
   check(state_->last.has_value(), "segmenter: probability before the first step");
   const Frame& frame = *state_->last;
   return narrow(frame.probability, 3, int64_t(state_->position(id)) + 1, 1).to_vector<float>();
+}
+
+Trust Segmenter::trust(int id) const {
+  check(state_->last.has_value(), "segmenter: trust before the first step");
+  const Frame& frame = *state_->last;
+  const int64_t position = int64_t(state_->position(id)), count = frame.probability.dim(3);
+  if (frame.named.count(id)) return {};
+  TrustSigns signs;
+  const auto before = std::find(frame.ids_before.begin(), frame.ids_before.end(), id);
+  if (frame.matched && frame.masks_before && frame.masks && before != frame.ids_before.end())
+    signs = motion_signs(frame.matched.to(Device{}),
+                         mask_cells(frame.masks_before, before - frame.ids_before.begin()),
+                         mask_cells(frame.masks, position));
+  const Tensor probability = frame.probability.to(Device{});
+  double both = 0, either = 0;
+  const float* p = probability.data<float>();
+  for (const float* end = p + probability.numel(); p != end; p += count) {
+    const bool is = std::max_element(p, p + count) == p + position + 1;
+    const double soft = double(p[position + 1]);
+    both += is ? soft : 0;  // the lesser of the soft and the hard mask, and the greater
+    either += is ? 1 : soft;
+  }
+  signs.certainty = either > 0 ? both / either : 0;
+  return {munet::trust(signs), signs.certainty, signs.agreement, signs.matching};
 }
 
 void Segmenter::correct(int id, const std::vector<float>& probability) {

@@ -47,7 +47,8 @@ struct SegmenterOptions {
   std::string memory = "stm";                        // stm | fifo
   int every = 5;                                     // stm: every how many frames one is kept
   int last = 5;                                      // fifo: how many frames are kept
-  int top_k = -1;  // memory positions per read; 0 all, -1 the model's own
+  int top_k = -1;      // memory positions per read; 0 all, -1 the model's own
+  bool motion = true;  // false: none is measured, as in a model whose key motion is none
 };
 
 // What a segmenter holds.
@@ -62,6 +63,14 @@ struct MemoryReport {
   std::size_t bytes = 0;        // of what is remembered
   std::size_t budget = 0;       // its limit
   std::size_t weights = 0;      // bytes, once for all segmenters that share them
+};
+
+// How far a mask can be trusted: score 0..1, and what it is made of (munet/trust.h).
+struct Trust {
+  double score = 1;
+  double certainty = 1;  // of the soft mask
+  double agreement = 1;  // with the mask before, moved by the measured motion
+  double matching = 1;   // similarity of the object's pixels with where they came from, -1..1
 };
 
 // What step() throws when the progress function asked it to stop.
@@ -122,6 +131,10 @@ class Segmenter {
   // The soft mask of one object in the last frame, 0..1. Error before the first step or on an
   // unknown object.
   std::vector<float> probability(int id) const;
+
+  // Of an object in the last frame: 1 where its mask was given, 0 where it is nowhere. Low where a
+  // look, and perhaps a mask, is worth it. Errors as probability().
+  Trust trust(int id) const;
 
   // Replaces what will be memorised of the last frame for an object: a soft mask of the frame's
   // size, 0..1, for example after a refinement of your own.

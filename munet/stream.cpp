@@ -81,9 +81,18 @@ void Segmenter::State::memorize_last() {
   last->masks = {};  // memorised once
 }
 
+// As MUNet::fuse_motion, and keeps what was matched.
+Tensor Segmenter::State::fuse_motion(Frame& frame) {
+  const Tensor& f_s = frame.query.trunk.r4;
+  if (!net().mu_layer || !options.motion || jump) return f_s;
+  frame.matched = net().mu_layer->match(frame.query.motion, last->query.motion);
+  const Tensor f_m = net().mu_layer->motion_feature(frame.matched);
+  return net().msam ? (*net().msam)(f_s, f_m) : add(f_s, f_m);
+}
+
 // z [n, padded_height, padded_width] of the objects known before this frame.
-Tensor Segmenter::State::segment(const Frame& frame) {
-  const Tensor f_out = net().fuse_motion(frame.query, jump ? nullptr : &last->query);
+Tensor Segmenter::State::segment(Frame& frame) {
+  const Tensor f_out = fuse_motion(frame);
   const KeyValue kv = net().query_key_value(f_out);
   const int64_t positions = kv.key.dim(1) * kv.key.dim(2);
   const Tensor question = kv.key.view({positions, kv.key.dim(3)});
@@ -177,7 +186,11 @@ void Segmenter::State::step(const FrameView& view, const MaskView* given) {
   report(0.02);
   frame.query = net().encode_query(frame.x);
   report(0.3);
-  if (last) memorize_last();
+  if (last) {
+    frame.ids_before = last->ids;
+    frame.masks_before = last->masks;
+    memorize_last();
+  }
   report(0.45);
 
   if (given) {

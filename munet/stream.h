@@ -38,6 +38,11 @@ struct Frame {
   Tensor probability;    // P [1, height, width, n+1] at working size, channel 0 the background; f32
   Tensor masks;          // [n, padded_height, padded_width]: what is to be memorised; f32
   std::vector<uint8_t> given;  // ids at input size, empty if no mask came with the frame
+  // For trust: what MULayer::match measured since the frame before, if it did, and the ids and
+  // masks that that frame had.
+  Tensor matched;
+  std::vector<int> ids_before;
+  Tensor masks_before;
 };
 
 struct Segmenter::State {
@@ -63,7 +68,8 @@ struct Segmenter::State {
 
  private:
   void memorize_last();
-  Tensor segment(const Frame& frame);
+  Tensor fuse_motion(Frame& frame);
+  Tensor segment(Frame& frame);
   void predict(Frame& frame);
   void apply_given(Frame& frame);
   void report(double done) const;  // to the progress function; throws Cancelled

@@ -329,3 +329,39 @@ TEST_CASE("frame geometry", "[segmenter]") {
   CHECK_THROWS_AS(frame_geometry(0, 5, 0), Error);
   CHECK_THROWS_AS(frame_geometry(40000, 5, 0), Error);
 }
+
+TEST_CASE("trust: 1 where the mask was given, else what the soft mask and motion say",
+          "[segmenter]") {
+  Video v;
+  CHECK(text_of([&] { v.segmenter.trust(7); }) == "segmenter: trust before the first step");
+  v.step(0, mask(7, 200));
+  CHECK(v.segmenter.trust(200).score == 1);
+  CHECK(text_of([&] { v.segmenter.trust(3); }) == "segmenter: no object 3");
+  v.step(1);
+  const std::vector<unsigned char> labels = v.segmenter.labels();
+  for (const int id : {7, 200}) {
+    const std::vector<float> soft = v.segmenter.probability(id);
+    double both = 0, either = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const double hard = labels[i] == id;
+      both += std::min<double>(hard, soft[i]);
+      either += std::max<double>(hard, soft[i]);
+    }
+    const Trust trust = v.segmenter.trust(id);
+    CHECK(trust.certainty == Approx(both / either));
+    CHECK((trust.agreement > 0 && trust.agreement < 1));
+    CHECK((trust.matching > -1 && trust.matching < 1));
+    CHECK((trust.score >= 0 && trust.score <= 1));
+  }
+  v.step(2, mask(7, 0));  // one of them is set right
+  CHECK(v.segmenter.trust(7).score == 1);
+  CHECK(v.segmenter.trust(200).agreement < 1);
+
+  SegmenterOptions options;
+  options.motion = false;
+  Video still(options);
+  still.step(0, mask(7, 200));
+  still.step(1);
+  CHECK(still.segmenter.trust(7).agreement == 1);
+  CHECK(still.segmenter.probability(7) != v.segmenter.probability(7));
+}
