@@ -83,6 +83,8 @@ class Runner {
   Runner(const Truth& truth, const DataSetRun& run, const fs::path& results)
       : truth_(truth), run_(run), results_(results), segmenter_(run.weights, run.network) {}
 
+  std::vector<TrustRow> trust;  // if asked for
+
   std::vector<SequenceSpeed> operator()() {
     std::vector<std::vector<fs::path>> frames;
     int64_t total = 0, done = 0;
@@ -150,6 +152,9 @@ class Runner {
       speed.network_seconds += seconds_since(before);
       speed.object_frames += int64_t(segmenter_.objects().size());
       if (!write) continue;
+      if (run_.trust)
+        for (const int id : segmenter_.objects())
+          trust.push_back({sequence.name, stem, id, segmenter_.trust(id)});
       if (!found.ids.empty()) write_mask(result_path(results_, sequence, stem), found);
       if (progress) progress->finished(sequence.name + "/" + path.filename().string());
     }
@@ -186,7 +191,9 @@ Speed run_data_set(const Truth& truth, const DataSetRun& run, const fs::path& re
       run.command, ": ", run.option, " writes masks into ", results.string(),
       ": expected an empty folder or none");
   catch_interrupts();
-  return {run, Runner(truth, run, results)()};
+  Runner runner(truth, run, results);
+  std::vector<SequenceSpeed> speeds = runner();
+  return {run, std::move(speeds), std::move(runner.trust)};
 }
 
 fs::path result_path(const fs::path& results, const TruthSequence& sequence,
@@ -217,7 +224,9 @@ std::string speed_line(const Speed& speed) {
       << (totals.sizes.size() == 1 ? *totals.sizes.begin() : str(totals.sizes.size(), " sizes"))
       << " at " << options.shorter_side << ", " << totals.objects() << " objects/frame, "
       << options.device << " " << options.precision << ", " << num_threads() << " threads, memory "
-      << options.memory << " every " << options.every << ", " << kWarmUpFrames
+      << options.memory
+      << (options.memory == "fifo" ? str(" last ", options.last) : str(" every ", options.every))
+      << (options.motion ? "" : ", motion none") << ", " << kWarmUpFrames
       << " frames of warm-up; peak " << format_bytes(peak_bytes());
   return out.str();
 }
@@ -250,6 +259,9 @@ std::string speed_json(const Speed& speed) {
        {{"size", options.shorter_side},
         {"memory", options.memory},
         {"every", options.every},
+        {"last", options.last},
+        {"top_k", options.top_k},
+        {"motion", options.motion ? "on" : "none"},
         {"threads", num_threads()},
         {"device", options.device},
         {"precision", options.precision}}},

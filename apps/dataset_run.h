@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/trust_file.h"
 #include "data/truth.h"
 #include "munet/segmenter.h"
 
@@ -27,11 +28,13 @@ struct DataSetRun {
   bool resume = false;   // sequences whose masks are all there are left as they are
   bool replace = false;  // RESULTS may hold files
   bool show_progress = true;
+  bool trust = false;  // a row per frame and object
 };
 
 struct Speed {
   DataSetRun run;
   std::vector<SequenceSpeed> sequences;
+  std::vector<TrustRow> trust;
 };
 
 // Writes RESULTS/FOLDER/STEM.png for every frame that is asked for of every sequence. Masks are

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "apps/dataset_run.h"
+#include "apps/network_options.h"
 #include "apps/score.h"
 #include "data/file.h"
 #include "data/metrics.h"
@@ -26,10 +27,10 @@ namespace {
 using namespace munet;
 namespace fs = std::filesystem;
 
-struct Options {
+struct Options : NetworkOptions {
   std::string results, dataset, set, resolution = "480p", out, seen, run;
   int jobs = 0;
-  bool per_frame = false;
+  bool per_frame = false, trust = false;
 };
 
 constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n";
@@ -41,24 +42,6 @@ constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F
   std::vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
   return line;
-}
-
-struct Row {
-  std::string name;  // SEQUENCE_ID
-  Statistics j, f;
-  bool seen = true;  // YouTube-VOS: of a category that the training set has
-};
-
-// The mean over objects, each counting the same.
-Row mean_row(const std::vector<Row>& rows) {
-  Row mean{};
-  for (const Row& row : rows)
-    for (const auto& [to, from] : {std::pair(&mean.j, &row.j), std::pair(&mean.f, &row.f)}) {
-      to->mean += from->mean / double(rows.size());
-      to->recall += from->recall / double(rows.size());
-      to->decay += from->decay / double(rows.size());
-    }
-  return mean;
 }
 
 // YouTube-VOS: which categories of the data set occur in the training set, too.
@@ -86,14 +69,14 @@ class Seen {
 };
 
 // The mean of J and F over seen and unseen objects; a group without objects is an error.
-std::string youtube_csv(const std::vector<Row>& rows, const Options& options) {
-  std::vector<Row> groups[2];
-  for (const Row& row : rows) groups[row.seen ? 0 : 1].push_back(row);
+std::string youtube_csv(const std::vector<ScoreRow>& rows, const Options& options) {
+  std::vector<ScoreRow> groups[2];
+  for (const ScoreRow& row : rows) groups[row.seen ? 0 : 1].push_back(row);
   for (const int group : {0, 1})
     check<FileError>(!groups[group].empty(), "evaluate: expected objects of seen and of unseen ",
                      "categories; found no ", group == 0 ? "seen" : "unseen", " one by ",
                      options.seen);
-  const Row seen = mean_row(groups[0]), unseen = mean_row(groups[1]);
+  const ScoreRow seen = mean_row(groups[0]), unseen = mean_row(groups[1]);
   const double figures[] = {seen.j.mean, unseen.j.mean, seen.f.mean, unseen.f.mean};
   return "Overall,J_seen,J_unseen,F_seen,F_unseen\n" +
          text("%.4f,%.4f,%.4f,%.4f,%.4f\n",
@@ -101,15 +84,15 @@ std::string youtube_csv(const std::vector<Row>& rows, const Options& options) {
               figures[1], figures[2], figures[3]);
 }
 
-std::string global_csv(const Row& mean) {
+std::string global_csv(const ScoreRow& mean) {
   return kGlobalHeader + text("%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f\n",
                               (mean.j.mean + mean.f.mean) / 2, mean.j.mean, mean.j.recall,
                               mean.j.decay, mean.f.mean, mean.f.recall, mean.f.decay);
 }
 
-std::string per_sequence_csv(const std::vector<Row>& rows) {
+std::string per_sequence_csv(const std::vector<ScoreRow>& rows) {
   std::string csv = "Sequence,J-Mean,F-Mean\n";
-  for (const Row& row : rows) csv += row.name + text(",%.3f,%.3f\n", row.j.mean, row.f.mean);
+  for (const ScoreRow& row : rows) csv += row.name + text(",%.3f,%.3f\n", row.j.mean, row.f.mean);
   return csv;
 }
 
@@ -123,7 +106,7 @@ std::string per_frame_csv(const std::vector<SequenceScores>& scores) {
   return csv;
 }
 
-void print_tables(const Truth& truth, const std::vector<Row>& rows, const Row& mean,
+void print_tables(const Truth& truth, const std::vector<ScoreRow>& rows, const ScoreRow& mean,
                   std::size_t masks) {
   const char* rule = truth.rule == ScoreRule::davis2016   ? "DAVIS 2016, one object per sequence"
                      : truth.rule == ScoreRule::davis2017 ? "DAVIS 2017 semi-supervised"
@@ -131,30 +114,13 @@ void print_tables(const Truth& truth, const std::vector<Row>& rows, const Row& m
   std::printf("%s (%s): %zu sequences, %zu objects, %zu masks scored\n\n", truth.set.c_str(), rule,
               truth.sequences.size(), rows.size(), masks);
   std::size_t width = 8;
-  for (const Row& row : rows) width = std::max(width, row.name.size());
+  for (const ScoreRow& row : rows) width = std::max(width, row.name.size());
   std::printf("%-*s  J-Mean  F-Mean\n", int(width), "Sequence");
-  for (const Row& row : rows)
+  for (const ScoreRow& row : rows)
     std::printf("%-*s  %6.4f  %6.4f\n", int(width), row.name.c_str(), row.j.mean, row.f.mean);
   std::printf("\nJ&F-Mean  J-Mean  J-Recall  J-Decay  F-Mean  F-Recall  F-Decay\n");
   std::printf("%8.4f  %6.4f  %8.4f  %7.4f  %6.4f  %8.4f  %7.4f\n", (mean.j.mean + mean.f.mean) / 2,
               mean.j.mean, mean.j.recall, mean.j.decay, mean.f.mean, mean.f.recall, mean.f.decay);
-}
-
-// Longest first, so that none is left to one thread at the end.
-std::vector<SequenceScores> score_all(const Truth& truth, const fs::path& results) {
-  std::vector<std::size_t> order(truth.sequences.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return truth.sequences[a].masks.size() > truth.sequences[b].masks.size();
-  });
-  std::vector<SequenceScores> scores(order.size());
-  parallel_for(int64_t(order.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const std::size_t at = order[std::size_t(i)];
-      scores[at] = score(truth.rule, truth.sequences[at], results);
-    }
-  });
-  return scores;
 }
 
 void write_result(const fs::path& path, const std::string& content) {
@@ -172,7 +138,10 @@ void evaluate(const Options& options) {
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
   const Seen seen(options);
   std::optional<Speed> speed;
-  if (!options.run.empty()) speed = run_data_set(truth, {.weights = options.run}, options.results);
+  if (!options.run.empty())
+    speed = run_data_set(
+        truth, {.weights = options.run, .network = options.network, .trust = options.trust},
+        options.results);
   need_results(truth, options.results);
   const fs::path out = options.out.empty() ? options.results : options.out;
   std::error_code error;
@@ -181,18 +150,18 @@ void evaluate(const Options& options) {
                    error.message());
   const std::vector<SequenceScores> scores = score_all(truth, options.results);
 
-  std::vector<Row> rows;
+  std::vector<ScoreRow> rows;
   std::size_t masks = 0;
   for (const SequenceScores& sequence : scores) {
     for (const std::string& warning : sequence.warnings)
       std::fprintf(stderr, "munet: warning: %s\n", warning.c_str());
     for (const ObjectScores& object : sequence.objects) {
-      rows.push_back({str(sequence.name, "_", object.id), statistics(object.j),
-                      statistics(object.f), seen(sequence.name, object.id)});
+      rows.push_back(score_row(sequence, object));
+      rows.back().seen = seen(sequence.name, object.id);
       masks += object.j.size();
     }
   }
-  const Row mean = mean_row(rows);
+  const ScoreRow mean = mean_row(rows);
   const std::string youtube = options.seen.empty() ? "" : youtube_csv(rows, options);
   print_tables(truth, rows, mean, masks);
   std::printf("\n%s", youtube.c_str());
@@ -203,6 +172,7 @@ void evaluate(const Options& options) {
   write_csv(out, "global", truth.set, global_csv(mean));
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
   if (!youtube.empty()) write_csv(out, "youtube", truth.set, youtube);
+  if (options.trust) write_result(out / ("trust-" + truth.set + ".csv"), trust_csv(speed->trust));
   if (options.per_frame) write_csv(out, "per-frame", truth.set, per_frame_csv(scores));
 }
 
@@ -235,13 +205,20 @@ void add_evaluate(CLI::App& app) {
                       "YouTube-VOS: meta.json of the training set; objects of its categories count "
                       "as seen, others as unseen, by the data set's meta.json");
   command->add_option("-o,--out", options->out, "Folder for the CSV files (default: RESULTS)");
-  command->add_option("--run", options->run,
-                      "First segment the data set with this checkpoint into RESULTS, an empty "
-                      "folder or none, and say how fast");
+  CLI::Option* run =
+      command->add_option("--run", options->run,
+                          "First segment the data set with this checkpoint into RESULTS, an empty "
+                          "folder or none, and say how fast");
   command->add_flag("--per-frame", options->per_frame, "Also write J and F of every frame");
   command
       ->add_option("-j,--jobs", options->jobs,
                    "Threads: sequences scored at a time; of the network (default: all cores)")
       ->check(CLI::Range(1, 256));
-  command->callback([options] { evaluate(*options); });
+  command->add_flag("--trust", options->trust, "Also write how far each mask can be trusted")
+      ->needs(run);
+  for (CLI::Option* option : add_network_options(*command, *options)) option->needs(run);
+  command->callback([options] {
+    options->settle();
+    evaluate(*options);
+  });
 }

@@ -75,6 +75,12 @@ void Follower::add_soft_masks(Finished& finished) const {
     finished.soft.emplace_back(id, grey_bytes(segmenter_->probability(id), options_.out.soft_bits));
 }
 
+void Follower::add_trust(Finished& finished, const std::string& frame) const {
+  if (options_.out.trust.empty()) return;
+  for (const int id : segmenter_->objects())
+    finished.trust.push_back({"", frame, id, segmenter_->trust(id)});
+}
+
 Mask Follower::read_given(const std::string& path, const SourceFrame& frame) const {
   Mask mask = read_mask(path);
   check<FileError>(mask.width == frame.image.width && mask.height == frame.image.height,
@@ -117,6 +123,7 @@ Finished Follower::step(SourceFrame frame) {
   Finished finished;
   finished.mask = first ? std::move(*given) : Mask{width_, height_, segmenter_->labels(), palette_};
   add_soft_masks(finished);
+  add_trust(finished, frame.name);
   network_seconds_ += now() - start;
   finished.frame = std::move(frame);
   return finished;
@@ -137,6 +144,7 @@ Finished Follower::keep_last(SourceFrame frame) {
   Finished finished;
   finished.mask = Mask{width_, height_, segmenter_->labels(), palette_};
   add_soft_masks(finished);
+  add_trust(finished, frame.name);
   finished.frame = std::move(frame);
   return finished;
 }

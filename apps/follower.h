@@ -44,6 +44,7 @@ class Follower {
   Finished step(SourceFrame frame);
   Finished keep_last(SourceFrame frame);
   void add_soft_masks(Finished& finished) const;
+  void add_trust(Finished& finished, const std::string& frame) const;
 
   const SegmentOptions& options_;
   std::vector<int> wanted_;               // ids; empty: all

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "data/file.h"
@@ -18,6 +19,8 @@ namespace {
 
 using namespace munet;
 namespace fs = std::filesystem;
+
+constexpr std::size_t kToCheck = 5;  // frames
 
 bool is_mp4(const std::string& path) { return fs::path(path).extension() == ".mp4"; }
 
@@ -55,7 +58,7 @@ void write_png(const fs::path& path, const Mask& mask, const std::vector<uint8_t
 Outputs::Outputs(OutputPaths paths, const std::vector<std::string>& inputs, bool replace,
                  double frames_per_second)
     : paths_(std::move(paths)), frames_per_second_(frames_per_second) {
-  for (const std::string& file : {paths_.overlay, paths_.rle})
+  for (const std::string& file : {paths_.overlay, paths_.rle, paths_.trust})
     if (!file.empty()) check_file(file, inputs, replace);
   if (is_mp4(paths_.cutout)) check_file(paths_.cutout, inputs, replace);
   if (!paths_.masks.empty()) make_folder(paths_.masks, inputs, replace);
@@ -82,6 +85,7 @@ void Outputs::write_masks(const Finished& finished) {
               paths_.soft_bits == 16 ? PngKind::grey16 : PngKind::grey8);
   }
   if (!paths_.masks.empty()) write_mask(fs::path(paths_.masks) / file, finished.mask);
+  if (!paths_.trust.empty()) keep_trust(finished);
   if (!paths_.raw) return;
   const std::vector<uint8_t>& ids = finished.mask.ids;
   const bool written = std::fwrite(ids.data(), 1, ids.size(), stdout) == ids.size();
@@ -92,6 +96,7 @@ void Outputs::write_masks(const Finished& finished) {
 void Outputs::write(const Finished& finished) {
   if (!finished.on_disk) write_masks(finished);
   if (!paths_.rle.empty()) write_rle(finished);
+  if (finished.on_disk && !paths_.trust.empty()) keep_trust(finished);
   if (!needs_pictures()) return;
   const Image& image = finished.frame.image.rgb.empty() ? last_image_ : finished.frame.image;
   if (!start_) start_ = finished.frame.seconds;
@@ -143,9 +148,35 @@ void Outputs::write_rle(const Finished& finished) {
   check<FileError>(written, "write_rle: cannot write ", paths_.rle, ": ", std::strerror(errno));
 }
 
+// What an interrupted run found of frames that are on the disk is in its file.
+void Outputs::keep_trust(const Finished& finished) {
+  std::vector<TrustRow>& rows = trust_[finished.frame.index];
+  rows.insert(rows.end(), finished.trust.begin(), finished.trust.end());
+  if (!finished.on_disk || !rows.empty()) return;
+  if (trust_before_.empty()) trust_before_ = read_trust("segment", paths_.trust);
+  std::copy_if(trust_before_.begin(), trust_before_.end(), std::back_inserter(rows),
+               [&](const TrustRow& row) { return row.frame == finished.frame.name; });
+}
+
+void Outputs::write_trust() const {
+  std::vector<TrustRow> rows;
+  for (const auto& [index, of_frame] : trust_)
+    rows.insert(rows.end(), of_frame.begin(), of_frame.end());
+  const std::string csv = trust_csv(rows);
+  write_file("segment", paths_.trust, {csv.begin(), csv.end()});
+  std::string list;
+  for (const FrameTrust& frame : check_first(rows, kToCheck)) {
+    char text[32];
+    std::snprintf(text, sizeof text, " (%.2f)", frame.trust);
+    list += (list.empty() ? "" : ", ") + frame.frame + text;
+  }
+  if (!list.empty()) std::fprintf(stderr, "munet: note: frames to check first: %s\n", list.c_str());
+}
+
 void Outputs::finish() {
   if (overlay_) overlay_->finish();
   if (green_) green_->finish();
+  if (!paths_.trust.empty()) write_trust();
   if (!rle_file_) return;
   const std::string part = paths_.rle + ".part";
   const std::string end = rle_empty_ ? "{\"frames\": []}\n" : "\n]}\n";

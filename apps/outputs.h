@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "apps/frames.h"
+#include "apps/trust_file.h"
 #include "data/mask.h"
 #include "data/video.h"
 
@@ -19,6 +21,7 @@ struct OutputPaths {
   std::string cutout;   // folder of RGBA PNGs, or MP4 before green
   std::string soft;     // folder: ID/NAME.png
   std::string rle;      // JSON, COCO's run lengths
+  std::string trust;    // CSV, how far each mask can be trusted
   int soft_bits = 8;    // 8 or 16
   bool raw = false;     // ids to stdout, a byte per pixel, frame by frame
 };
@@ -27,6 +30,7 @@ struct Finished {
   SourceFrame frame;
   munet::Mask mask;
   std::vector<std::pair<int, std::vector<uint8_t>>> soft;  // by id: grey8 or grey16 pixels
+  std::vector<TrustRow> trust;
   bool on_disk = false;  // mask and soft masks were written by the run that this one continues
 
   std::size_t bytes() const {
@@ -54,6 +58,8 @@ class Outputs {
                    const munet::Image& image, double seconds);
   void write_cutout(const Finished& finished, const munet::Image& image);
   void write_rle(const Finished& finished);
+  void keep_trust(const Finished& finished);
+  void write_trust() const;
 
   OutputPaths paths_;
   double frames_per_second_;
@@ -65,6 +71,8 @@ class Outputs {
   };
   std::unique_ptr<std::FILE, CloseFile> rle_file_;
   bool rle_empty_ = true;
+  std::map<int64_t, std::vector<TrustRow>> trust_;  // by the frame's index
+  std::vector<TrustRow> trust_before_;              // of an interrupted run
 };
 
 // The bytes of a soft mask as a PNG of this depth holds them: 0..1 -> 0..255 or 0..65535, the high

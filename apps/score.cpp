@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
+#include <utility>
 
-#include "data/metrics.h"
 #include "tensor/error.h"
+#include "tensor/parallel.h"
 
 using namespace munet;
 namespace fs = std::filesystem;
@@ -209,4 +211,36 @@ void need_results(const Truth& truth, const fs::path& results) {
 
 SequenceScores score(ScoreRule rule, const TruthSequence& sequence, const fs::path& results) {
   return Scorer(rule, sequence, results)();
+}
+
+std::vector<SequenceScores> score_all(const Truth& truth, const fs::path& results) {
+  // Longest first, so that none is left to one thread at the end.
+  std::vector<std::size_t> order(truth.sequences.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return truth.sequences[a].masks.size() > truth.sequences[b].masks.size();
+  });
+  std::vector<SequenceScores> scores(order.size());
+  parallel_for(int64_t(order.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::size_t at = order[std::size_t(i)];
+      scores[at] = score(truth.rule, truth.sequences[at], results);
+    }
+  });
+  return scores;
+}
+
+ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object) {
+  return {str(sequence.name, "_", object.id), statistics(object.j), statistics(object.f)};
+}
+
+ScoreRow mean_row(const std::vector<ScoreRow>& rows) {
+  ScoreRow mean{};
+  for (const ScoreRow& row : rows)
+    for (const auto& [to, from] : {std::pair(&mean.j, &row.j), std::pair(&mean.f, &row.f)}) {
+      to->mean += from->mean / double(rows.size());
+      to->recall += from->recall / double(rows.size());
+      to->decay += from->decay / double(rows.size());
+    }
+  return mean;
 }

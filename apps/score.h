@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/mask.h"
+#include "data/metrics.h"
 #include "data/truth.h"
 
 struct Labels {
@@ -57,3 +58,17 @@ void need_results(const munet::Truth& truth, const std::filesystem::path& result
 // if no id of the results occurs in the truth.
 SequenceScores score(munet::ScoreRule rule, const munet::TruthSequence& sequence,
                      const std::filesystem::path& results);
+
+// All sequences of a data set, side by side; the results are need_results()'s.
+std::vector<SequenceScores> score_all(const munet::Truth& truth,
+                                      const std::filesystem::path& results);
+
+struct ScoreRow {
+  std::string name;  // SEQUENCE_ID
+  munet::Statistics j, f;
+  bool seen = true;  // YouTube-VOS: of a category that the training set has
+};
+ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object);
+
+// The mean over objects, each counting the same.
+ScoreRow mean_row(const std::vector<ScoreRow>& rows);

@@ -8,7 +8,6 @@
 
 #include "apps/segment_dataset.h"
 #include "apps/segment_run.h"
-#include "apps/units.h"
 #include "data/image.h"
 #include "tensor/error.h"
 
@@ -17,18 +16,9 @@ namespace {
 using namespace munet;
 
 struct Options : SegmentOptions {
-  std::string size = "480", memory_budget = "1GiB", preset, stdin_size;
+  std::string preset, stdin_size;
   DataSetOptions data;
 };
-
-int parse_size(const std::string& text) {
-  if (text == "raw") return 0;
-  int size = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-  check(error == std::errc() && end == text.data() + text.size() && size >= 32 && size <= kMaxSide,
-        "--size: expected raw or the shorter side in pixels, 32 or more; given \"", text, "\"");
-  return size;
-}
 
 // "854x480".
 void parse_stdin_size(Options& options) {
@@ -74,8 +64,9 @@ void check_together(const CLI::App& command, const Options& options) {
   if (live)
     reject("--stdin", {"INPUT", "--dataset", "--range", "--from", "--resume", "--estimate"});
   if (data)
-    reject("--dataset", {"INPUT", "--mask", "--masks", "--range", "--from", "--objects",
-                         "--overlay", "--cutout", "--soft", "--rle", "--fps", "--estimate"});
+    reject("--dataset",
+           {"INPUT", "--mask", "--masks", "--range", "--from", "--objects", "--overlay", "--cutout",
+            "--soft", "--rle", "--trust", "--fps", "--estimate"});
   for (const char* name : {"--set", "--all-frames", "--zip"})
     check(data || command.count(name) == 0, name, ": expected --dataset beside it");
 }
@@ -134,6 +125,8 @@ void add_output_options(CLI::App& command, Options& options) {
       ->check(CLI::IsMember({8, 16}))
       ->capture_default_str();
   command.add_option("--rle", options.out.rle, "JSON of COCO's run-length encoded masks");
+  command.add_option("--trust", options.out.trust,
+                     "CSV of how far each mask can be trusted, 0 to 1; prints frames to check");
   command.add_option("--summary", options.summary, "JSON of speed, memory, settings and weights");
   command.add_flag("--force", options.force, "Replace what is there already");
   command.add_flag("--resume", options.resume, "Go on where an interrupted run stopped");
@@ -164,33 +157,7 @@ void add_segment(CLI::App& app) {
                    "fast: --size 240 --every 10; accurate: --size raw --every 2; other options "
                    "come first")
       ->check(CLI::IsMember({"fast", "accurate"}));
-  command
-      ->add_option("--size", options->size,
-                   "Work at this shorter side (pixels) where frames are larger; raw: never reduce")
-      ->capture_default_str();
-  command
-      ->add_option("--memory-budget", options->memory_budget,
-                   "Memory for what was seen: 64MiB, 1GiB")
-      ->capture_default_str();
-  command
-      ->add_option("--memory", options->network.memory,
-                   "stm: every few frames are kept; fifo: the last ones")
-      ->check(CLI::IsMember({"stm", "fifo"}))
-      ->capture_default_str();
-  command->add_option("--every", options->network.every, "stm: keep every so many frames")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  command
-      ->add_option("--top-k", options->network.top_k,
-                   "Memory positions that a pixel may look at; 0: all (default: the model's)")
-      ->check(CLI::Range(0, 1'000'000));
-  command->add_option("--device", options->network.device, "cpu, cuda or cuda:N")
-      ->capture_default_str();
-  command
-      ->add_option("--precision", options->network.precision,
-                   "f32; on a GPU also tf32, bf16 and f16")
-      ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
-      ->capture_default_str();
+  add_network_options(*command, *options);
   command->add_option("--threads", options->threads, "CPU threads (default: all cores)")
       ->check(CLI::Range(1, 256));
   command->add_option("--weights", options->weights, "Checkpoint (default: the one shipped)");
@@ -199,8 +166,7 @@ void add_segment(CLI::App& app) {
     apply_preset(*command, *options);
     if (!options->stdin_size.empty()) parse_stdin_size(*options);
     options->out.raw = options->stdin_width > 0;
-    options->network.shorter_side = parse_size(options->size);
-    options->network.memory_budget = parse_bytes(options->memory_budget);
+    options->settle();
     if (!options->data.tree.empty()) return segment_data_set(*options, options->data);
     SegmentRun run(*options);
     run();

@@ -178,10 +178,13 @@ std::string SegmentRun::settings() const {
       {"--from", options_.from},
       {"--objects", options_.objects},
       {"--soft", whole(options_.out.soft)},
+      {"--trust", whole(options_.out.trust)},
       {"--size", network.shorter_side},
       {"--memory-budget", network.memory_budget},
       {"--memory", network.memory},
       {"--every", network.every},
+      {"--last", network.last},
+      {"--motion", network.motion},
       {"--top-k", network.top_k},
       {"--weights", sha256(read_file("segment", follower_.weights()))}};
   return settings.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "data/image.h"
 #include "tensor/error.h"
 
 namespace {
@@ -25,6 +26,17 @@ std::size_t parse_bytes(const std::string& text) {
   munet::check(error == std::errc() && number >= 0 && scale > 0 && number * scale < 1e18,
                "expected an amount of memory like 512KiB, 64MiB or 1.5GiB; given \"", text, "\"");
   return std::size_t(number * scale);
+}
+
+int parse_size(const std::string& text) {
+  if (text == "raw") return 0;
+  int size = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  munet::check(error == std::errc() && end == text.data() + text.size() && size >= 32 &&
+                   size <= munet::kMaxSide,
+               "--size: expected raw or the shorter side in pixels, 32 or more; given \"", text,
+               "\"");
+  return size;
 }
 
 std::string format_bytes(double bytes) {

@@ -1,5 +1,6 @@
 // The program's work: which masks come out, what it prints, how it stops.
 #include <chrono>
+#include <sstream>
 #include <thread>
 
 #include "tests/program.h"
@@ -117,4 +118,26 @@ TEST_CASE("info: checkpoints, masks, pictures", "[apps]") {
   spill(video.folder / "text", "hello");
   check_error(munet_program({"info", (video.folder / "text").string()}),
               "read_image: ", "found something else");
+}
+
+TEST_CASE("segment --trust: a row per frame and object, and frames to check", "[apps]") {
+  const Video video(4);
+  const fs::path csv = video.folder / "trust.csv";
+  const Result result = video.run({"--trust", csv.string()});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(result.err.find("munet: note: frames to check first: frame") != std::string::npos);
+  std::istringstream lines(slurp(csv));
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line == "Frame,Object,Trust,Certainty,Agreement,Matching");
+  std::getline(lines, line);
+  CHECK(line == "frame0,1,1.0000,1.0000,1.0000,1.0000");  // it was given
+  int rows = 1;
+  for (; std::getline(lines, line); ++rows) {
+    CHECK(line.starts_with("frame" + std::to_string(rows) + ",1,"));
+    const double trust = std::stod(line.substr(9));
+    CHECK((trust > 0 && trust < 1));
+  }
+  CHECK(rows == 4);
 }
