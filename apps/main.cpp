@@ -13,8 +13,10 @@
 #include "apps/mask.h"
 #include "apps/overlay.h"
 #include "apps/pack.h"
+#include "apps/report/command.h"
 #include "apps/segment.h"
 #include "apps/train/command.h"
+#include "apps/view.h"
 #include "tensor/error.h"
 
 int main(int argc, char** argv) {
@@ -30,6 +32,8 @@ int main(int argc, char** argv) {
   add_mask(app);
   add_overlay(app);
   add_evaluate(app);
+  add_view(app);
+  add_report(app);
   add_info(app);
   add_bench(app);
   add_pack(app);

@@ -16,8 +16,9 @@ TEST_CASE("help: munet alone says what to do first", "[apps]") {
 
 TEST_CASE("help: every subcommand has an example", "[apps]") {
   const std::string all = munet_program({"--help"}).out;
-  for (const std::string name : {"segment", "frame", "mask", "overlay", "evaluate", "info", "bench",
-                                 "pack", "train", "export", "completion"}) {
+  for (const std::string name :
+       {"segment", "frame", "mask", "overlay", "evaluate", "view", "report", "info", "bench",
+        "pack", "train", "export", "completion"}) {
     INFO(name);
     CHECK(all.find("\n  " + name + " ") != std::string::npos);
     const Result result = munet_program({name, "--help"});
