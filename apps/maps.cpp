@@ -25,7 +25,7 @@ void rectangle(Image& image, int left, int top, int right, int bottom, int line,
 }
 
 int line_width(const Image& image) {
-  return std::max(1, std::min(image.width, image.height) / 160);
+  return std::max(1, std::min(image.width, image.height) / 100);
 }
 
 int best_of(const SearchWindow& window) {

@@ -50,6 +50,9 @@ std::string curves(const std::vector<Run>& runs, const TruthSequence& sequence, 
         if (sequence.masks[t].stem() == frame.frame)
           line.points.emplace_back(double(t), frame.trust);
     plot.lines.push_back(std::move(line));
+    for (const FrameTrust& frame : check_first(*rows, kToCheck))
+      for (std::size_t t = 0; t < sequence.masks.size(); ++t)
+        if (sequence.masks[t].stem() == frame.frame) plot.marks.push_back(double(t));
   }
   return line_plot(plot);
 }
@@ -125,7 +128,8 @@ Sections draw(const Truth& truth, const std::vector<Run>& runs, Inspector& inspe
     add(sections.sides, album.side_by_side());
     const auto rank = std::find(worst.begin(), worst.end(), s) - worst.begin();
     if (rank < 3)
-      add(failures[std::size_t(rank)], curves({runs[0]}, sequence, s) + album.failure());
+      add(failures[std::size_t(rank)], "<div class=\"plots\">\n" + curves({runs[0]}, sequence, s) +
+                                           "</div>\n" + album.failure());
     progress.finished(sequence.name);
   }
   for (const std::string& failure : failures) sections.failures += failure;
@@ -156,19 +160,23 @@ std::string page(const Truth& truth, const std::vector<Run>& runs, const Section
                   runs_table(runs) + "<details><summary>Each object</summary>\n" +
                       objects_table(runs) + "</details>\n");
   body += section("published", "Beside published figures", "", published_html(runs, truth));
-  body += section("time", "J over time", "The mean over objects, at annotated frames.",
+  body += section("time", "J over time",
+                  "The mean over objects, at annotated frames. Dashed: trust in the first run; "
+                  "dotted: the frames "
+                  "it says to check first.",
                   "<div class=\"plots\">\n" + plots + "</div>\n");
   body += section("trust", "How far the masks can be trusted",
                   "Each frame of the first run from its beginning to its end: green is trusted, "
                   "red is not. It is computed without the truth.",
                   trust);
+  const std::string wheel = figure(flat_picture(color_wheel_legend(96),
+                                                "colour wheel: right is red, down yellow, left "
+                                                "cyan, up violet"),
+                                   "colours of displacement");
   body += section("quarters", "Frames at each quarter, and what the network saw",
-                  "Masks of the first run. " + figure(flat_picture(color_wheel_legend(96),
-                                                                   "colour wheel: right is red, "
-                                                                   "down yellow, left cyan, up "
-                                                                   "violet"),
-                                                      ""),
-                  pictures.quarters);
+                  "Masks of the first run. Attention is shown from the value that 15 of 100 pixels "
+                  "lie below (the border is darker) to its largest.",
+                  pictures.quarters.empty() ? "" : wheel + pictures.quarters);
   body += section("windows", "Search window and matching cost of a pixel",
                   "The pixel in the middle of the object, half way through.", pictures.windows);
   body +=

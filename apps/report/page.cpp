@@ -38,7 +38,8 @@ td.group{font-weight:600;background:var(--soft);text-align:left}
 tr.measured td{background:var(--mark)}
 .strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:.7rem;
 margin:.4rem 0 1rem}
-figure{margin:0}figure img{width:100%;display:block;border-radius:3px;border:1px solid var(--line)}
+figure{margin:0}figure img{width:100%;height:auto;display:block;border-radius:3px;border:1px solid var(--line)}
+figure img.flat{width:auto;max-width:100%;image-rendering:pixelated}
 figcaption{font-size:.8rem;margin-top:.15rem}
 svg{max-width:100%;height:auto;display:block;color:var(--fg)}
 svg text{font:11px system-ui,sans-serif;fill:var(--dim)}svg .name{fill:var(--fg);font-size:12px}
@@ -61,8 +62,10 @@ std::string base64(const std::vector<uint8_t>& bytes) {
 
 std::string img(const char* kind, const std::vector<uint8_t>& bytes, const Image& image,
                 const std::string& alt) {
-  return str("<img src=\"data:image/", kind, ";base64,", base64(bytes), "\" width=\"", image.width,
-             "\" height=\"", image.height, "\" loading=\"lazy\" alt=\"", escape(alt), "\">");
+  const bool flat = kind == std::string("png");
+  return str("<img ", flat ? "class=\"flat\" " : "", "src=\"data:image/", kind, ";base64,",
+             base64(bytes), "\" width=\"", image.width, "\" height=\"", image.height, "\" alt=\"",
+             escape(alt), "\">");
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ std::string Album::quarters() const {
     }
     if (!moment.maps.attention.empty()) {
       const ScalarMap map = scalar_map(moment.maps.attention);
-      const double low = quantile(map, 0), high = quantile(map, 1);
+      const double low = quantile(map, 0.15), high = quantile(map, 1);
       attention +=
           figure(picture(grey_map(map, low, std::max(high, low + 1e-6)), alt + "attention"),
                  "attention " + number(low, 2) + " to " + number(high, 2));
