@@ -44,7 +44,7 @@ void make_trees(const fs::path& root) {
     save_jpeg(root / picture, waves(96, 64, 1));
     save_grey(root / grey, mask, {{0, 0}, {1, 255}});
   };
-  still("MSRA10K/1.jpg", "MSRA10K/1.png");
+  still("MSRA10K/MSRA10K_Imgs_GT/Imgs/1.jpg", "MSRA10K/MSRA10K_Imgs_GT/Imgs/1.png");
   still("ECSSD/images/1.jpg", "ECSSD/ground_truth_mask/1.png");
   still("PASCAL-S/Imgs/1.jpg", "PASCAL-S/GT/1.png");
   save_jpeg(root / "VOC2012/JPEGImages/1.jpg", waves(96, 64, 2));
