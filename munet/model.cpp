@@ -57,11 +57,13 @@ KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
   return kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4);
 }
 
-Tensor MUNet::fuse_motion(const QueryFeatures& query, const QueryFeatures* previous) {
+Tensor MUNet::fuse_motion(const QueryFeatures& query, const QueryFeatures* previous,
+                          Tensor* matched) {
   const Tensor& f_s = query.trunk.r4;
   if (!mu_layer || !previous) return f_s;
-  const Tensor f_m =
-      mu_layer->motion_feature(mu_layer->match(query.motion, previous->motion), f_s.dtype());
+  const Tensor match = mu_layer->match(query.motion, previous->motion);
+  if (matched) *matched = match;
+  const Tensor f_m = mu_layer->motion_feature(match, f_s.dtype());
   return msam ? (*msam)(f_s, f_m) : add(f_s, f_m);
 }
 

@@ -36,8 +36,9 @@ struct MUNet : nn::Module {
   KeyValue memorize(const Tensor& x, const Tensor& masks);
 
   // F_out (network.md 4, 5): r4 enhanced by the motion since `previous` (the neighbouring frame's
-  // features; null: r4 as it is). [1,h/16,w/16,d].
-  Tensor fuse_motion(const QueryFeatures& query, const QueryFeatures* previous);
+  // features; null: r4 as it is). [1,h/16,w/16,d]. matched: gets what MULayer::match found.
+  Tensor fuse_motion(const QueryFeatures& query, const QueryFeatures* previous,
+                     Tensor* matched = nullptr);
 
   // The query's key and value from F_out.
   KeyValue query_key_value(const Tensor& f_out) { return kv_query(f_out); }

@@ -81,18 +81,11 @@ void Segmenter::State::memorize_last() {
   last->masks = {};  // memorised once
 }
 
-// As MUNet::fuse_motion, and keeps what was matched.
-Tensor Segmenter::State::fuse_motion(Frame& frame) {
-  const Tensor& f_s = frame.query.trunk.r4;
-  if (!net().mu_layer || !options.motion || jump) return f_s;
-  frame.matched = net().mu_layer->match(frame.query.motion, last->query.motion);
-  const Tensor f_m = net().mu_layer->motion_feature(frame.matched);
-  return net().msam ? (*net().msam)(f_s, f_m) : add(f_s, f_m);
-}
-
 // z [n, padded_height, padded_width] of the objects known before this frame.
 Tensor Segmenter::State::segment(Frame& frame) {
-  const Tensor f_out = fuse_motion(frame);
+  const bool moves = options.motion && !jump;
+  const Tensor f_out =
+      net().fuse_motion(frame.query, moves ? &last->query : nullptr, &frame.matched);
   const KeyValue kv = net().query_key_value(f_out);
   const int64_t positions = kv.key.dim(1) * kv.key.dim(2);
   const Tensor question = kv.key.view({positions, kv.key.dim(3)});

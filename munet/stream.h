@@ -68,7 +68,6 @@ struct Segmenter::State {
 
  private:
   void memorize_last();
-  Tensor fuse_motion(Frame& frame);
   Tensor segment(Frame& frame);
   void predict(Frame& frame);
   void apply_given(Frame& frame);
