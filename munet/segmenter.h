@@ -67,7 +67,7 @@ struct MemoryReport {
 
 // How far a mask can be trusted: score 0..1, and what it is made of (munet/trust.h).
 struct Trust {
-  double score = 1;
+  double score = 1;      // 0 wrong .. 1 right
   double certainty = 1;  // of the soft mask
   double agreement = 1;  // with the mask before, moved by the measured motion
   double matching = 1;   // similarity of the object's pixels with where they came from, -1..1
