@@ -19,8 +19,8 @@ struct TrustSigns {
   double matching = 1;  // the mean of U (Eq. 2) over the object, -1..1
 };
 
-// 0..1: roughly the J to expect. A linear combination, clamped; tests/trust.sh fitted it on
-// training sequences. `matching` has no part in it: it did not help there.
+// 0..1: roughly the J to expect. A linear combination, clamped, fitted on training
+// sequences. `matching` has no part in it: it did not help there.
 double trust(const TrustSigns& signs);
 
 // One of the soft masks [n,h,w], on any device, as means over cells [h/16,w/16].
