@@ -137,8 +137,8 @@ void VideoReader::State::open() {
   decoder = avcodec_find_decoder(stream->codecpar->codec_id);
   if (!decoder || stream->codecpar->codec_id == AV_CODEC_ID_NONE)
     fail("a codec that this FFmpeg decodes",
-         str(decoder ? "an unknown one" : info.codec, "; convert it: ffmpeg -i FILE -c:v libx264 ",
-             "other.mp4"));
+         str(info.codec == "none" ? "an unknown one" : info.codec,
+             "; convert it: ffmpeg -i FILE -c:v libx264 other.mp4"));
   check_picture_size("read_video", path, stream->codecpar->width, stream->codecpar->height);
   check_whole();
   for (unsigned other = 0; other < format->nb_streams; ++other)

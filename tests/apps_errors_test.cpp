@@ -2,7 +2,8 @@
 #include <sys/resource.h>
 
 #include "nn/checkpoint.h"
-#include "tests/program.h"
+#include "tests/movie.h"
+#include "tests/video_pictures.h"
 
 using namespace munet;
 namespace fs = std::filesystem;
@@ -36,6 +37,17 @@ TEST_CASE("segment: bad input is one clear sentence and status 2", "[apps]") {
     check_error(video.run(), "segment: " + video.mask.string() +
                                  ": expected at least one object; found only background");
   }
+  SECTION("a mask of 300 colours") {
+    Image soft{160, 128, std::vector<uint8_t>(160 * 128 * 3)};
+    for (int i = 1; i < 300; ++i)
+      soft.rgb[std::size_t(3 * i)] = uint8_t(i % 256),
+                               soft.rgb[std::size_t(3 * i + 1)] = uint8_t(i / 256);
+    write_png_rgb(video.mask, soft);
+    check_error(video.run(),
+                "read_mask: " + video.mask.string() +
+                    ": expected at most 32 flat colours, one per object; found 299",
+                "; paint with a hard pencil (anti-aliasing and feathering off) and save as PNG");
+  }
   SECTION("a frame that is not a picture") {
     spill(video.frame(0), "hello");
     check_error(video.run(), "read_image: " + first, "found something else");
@@ -67,6 +79,48 @@ TEST_CASE("segment: bad input is one clear sentence and status 2", "[apps]") {
     check_error(video.run({"--memory-budget", "1KiB"}), "");
   }
   CHECK(files_in(video.out).empty());
+}
+
+TEST_CASE("segment: videos that cannot be read, nothing is made of them", "[apps][video]") {
+  const Movie movie(6);
+  if (!movie.made() || !have_ffmpeg()) return;
+  const auto check_video = [&](const fs::path& path, const std::string& start,
+                               const std::string& end = "") {
+    std::vector<std::string> arguments = movie.arguments();
+    arguments[1] = path.string();
+    check_error(munet_program(arguments), "read_video: " + path.string() + ": expected " + start,
+                end);
+    CHECK_FALSE(fs::exists(movie.out));
+  };
+  const auto make = [&](const std::string& name, const std::string& options) {
+    const fs::path path = movie.folder / name;
+    REQUIRE(ffmpeg("-i '" + movie.path.string() + "' " + options + " '" + path.string() + "'"));
+    return path;
+  };
+  SECTION("cut off, the index at the start") {
+    const fs::path path = make("cut.mp4", "-c copy -movflags +faststart");
+    spill(path, slurp(path).substr(0, fs::file_size(path) * 3 / 4));
+    check_video(path, "a whole video of at least ",
+                "; the file is truncated (ffmpeg -i FILE -c copy part.mp4 keeps what is there)");
+  }
+  SECTION("cut off, the index at the end") {
+    const fs::path path = make("cut.mp4", "-c copy");
+    spill(path, slurp(path).substr(0, fs::file_size(path) / 2));
+    check_video(path, "a video file; found something else, or one that is cut off (");
+  }
+  SECTION("without frames") {
+    check_video(make("zero.mp4", "-c copy -frames:v 0"),
+                "a video; found a file without a video track (QuickTime / MOV)");
+  }
+  SECTION("a codec that nobody knows") {
+    const fs::path path = make("other.avi", "-c:v mpeg4");
+    std::string bytes = slurp(path);
+    for (std::size_t at; (at = bytes.find("FMP4")) != std::string::npos;)
+      bytes.replace(at, 4, "Q7Z9");
+    spill(path, bytes);
+    check_video(path, "a codec that this FFmpeg decodes; found an unknown one",
+                "; convert it: ffmpeg -i FILE -c:v libx264 other.mp4");
+  }
 }
 
 TEST_CASE("segment: bad input in the middle leaves the frames before it whole", "[apps]") {

@@ -246,8 +246,9 @@ TEST_CASE("video: files that are none are one clear sentence", "[video]") {
     for (std::size_t at; (at = bytes.find("FMP4")) != std::string::npos;)
       bytes.replace(at, 4, "Q7Z9");
     spill(path, bytes);
-    CHECK(video_error(path).starts_with("read_video: " + path.string() +
-                                        ": expected a codec that this FFmpeg decodes; found "));
+    CHECK(video_error(path).starts_with(
+        "read_video: " + path.string() +
+        ": expected a codec that this FFmpeg decodes; found an unknown one; "));
   }
   SECTION("no frames") {
     const fs::path path = make("zero.avi", input + "-c:v mjpeg -frames:v 1");
