@@ -14,12 +14,12 @@
 #include "apps/frames.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
+#include "data/flow.h"
 #include "data/mask.h"
 #include "data/overlay.h"
 #include "data/sequence.h"
 #include "data/video.h"
 #include "tensor/error.h"
-#include "tensor/image_resize.h"
 
 namespace {
 
@@ -47,16 +47,6 @@ Mask read_fitting_mask(const fs::path& path, const Image& image, const std::stri
                    mask.width, "x", mask.height, ", ", frame, " is ", image.width, "x",
                    image.height);
   return mask;
-}
-
-Image reduced(const Image& image, int width, int height) {
-  Image out{width, height, std::vector<uint8_t>(std::size_t(width) * std::size_t(height) * 3)};
-  std::vector<float> values(out.rgb.size());
-  resize_rgb(image.rgb.data(), image.width, image.height, std::ptrdiff_t(image.width) * 3,
-             values.data(), width, height);
-  std::transform(values.begin(), values.end(), out.rgb.begin(),
-                 [](float v) { return uint8_t(std::lround(v * 255)); });
-  return out;
 }
 
 // Tiles side by side, row after row, with white where there are none.
