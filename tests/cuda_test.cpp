@@ -28,15 +28,6 @@ bool card() {
 }
 bool played() { return cuda_backend().describe(kCard) == "a GPU played by the host"; }
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
-
 std::unique_ptr<MUNet> network(const std::string& name) {
   Rng rng{1};
   auto model = std::make_unique<MUNet>(preset(name), rng);

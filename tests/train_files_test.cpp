@@ -19,15 +19,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing thrown)";
-}
-
 std::string golden(const std::string& name) { return source_dir() / "tests/golden" / name; }
 
 std::string contents(const fs::path& path) {
