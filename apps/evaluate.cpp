@@ -6,19 +6,17 @@
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
-#include <numeric>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "apps/dataset_run.h"
 #include "apps/network_options.h"
 #include "apps/score.h"
+#include "apps/seen.h"
 #include "data/file.h"
 #include "data/metrics.h"
 #include "data/truth.h"
-#include "data/youtube.h"
 #include "tensor/error.h"
 #include "tensor/parallel.h"
 
@@ -44,44 +42,10 @@ constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F
   return line;
 }
 
-// YouTube-VOS: which categories of the data set occur in the training set, too.
-class Seen {
- public:
-  explicit Seen(const Options& options) : meta_(fs::path(options.dataset) / "meta.json") {
-    if (options.seen.empty()) return;
-    of_ = read_categories(meta_);
-    for (const auto& [sequence, objects] : read_categories(options.seen))
-      for (const auto& [id, category] : objects) seen_.insert(category);
-  }
-  bool operator()(const std::string& sequence, int id) const {
-    if (of_.empty()) return true;
-    const auto objects = of_.find(sequence);
-    const bool known = objects != of_.end() && objects->second.count(id) > 0;
-    check<FileError>(known, "evaluate: ", meta_.string(), ": expected a category of object ", id,
-                     " of ", sequence, ", which is annotated; found none");
-    return seen_.count(objects->second.at(id)) > 0;
-  }
-
- private:
-  fs::path meta_;
-  Categories of_;
-  std::set<std::string> seen_;
-};
-
-// The mean of J and F over seen and unseen objects; a group without objects is an error.
-std::string youtube_csv(const std::vector<ScoreRow>& rows, const Options& options) {
-  std::vector<ScoreRow> groups[2];
-  for (const ScoreRow& row : rows) groups[row.seen ? 0 : 1].push_back(row);
-  for (const int group : {0, 1})
-    check<FileError>(!groups[group].empty(), "evaluate: expected objects of seen and of unseen ",
-                     "categories; found no ", group == 0 ? "seen" : "unseen", " one by ",
-                     options.seen);
-  const ScoreRow seen = mean_row(groups[0]), unseen = mean_row(groups[1]);
-  const double figures[] = {seen.j.mean, unseen.j.mean, seen.f.mean, unseen.f.mean};
+std::string youtube_csv(const YoutubeMeans& means) {
   return "Overall,J_seen,J_unseen,F_seen,F_unseen\n" +
-         text("%.4f,%.4f,%.4f,%.4f,%.4f\n",
-              std::accumulate(std::begin(figures), std::end(figures), 0.0) / 4, figures[0],
-              figures[1], figures[2], figures[3]);
+         text("%.4f,%.4f,%.4f,%.4f,%.4f\n", means.overall(), means.seen_j, means.unseen_j,
+              means.seen_f, means.unseen_f);
 }
 
 std::string global_csv(const ScoreRow& mean) {
@@ -136,7 +100,8 @@ void write_csv(const fs::path& folder, const std::string& kind, const std::strin
 void evaluate(const Options& options) {
   if (options.jobs > 0) set_num_threads(options.jobs);
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
-  const Seen seen(options);
+  std::optional<SeenCategories> seen;
+  if (!options.seen.empty()) seen.emplace("evaluate", options.dataset, options.seen);
   std::optional<Speed> speed;
   if (!options.run.empty())
     speed = run_data_set(
@@ -157,12 +122,12 @@ void evaluate(const Options& options) {
       std::fprintf(stderr, "munet: warning: %s\n", warning.c_str());
     for (const ObjectScores& object : sequence.objects) {
       rows.push_back(score_row(sequence, object));
-      rows.back().seen = seen(sequence.name, object.id);
+      if (seen) rows.back().seen = (*seen)(sequence.name, object.id);
       masks += object.j.size();
     }
   }
   const ScoreRow mean = mean_row(rows);
-  const std::string youtube = options.seen.empty() ? "" : youtube_csv(rows, options);
+  const std::string youtube = seen ? youtube_csv(seen->means(rows)) : "";
   print_tables(truth, rows, mean, masks);
   std::printf("\n%s", youtube.c_str());
   if (speed) {

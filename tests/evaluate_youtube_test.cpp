@@ -40,6 +40,26 @@ TEST_CASE("evaluate: seen and unseen categories", "[apps]") {
   CHECK(result.out.find("\n\n" + csv) != std::string::npos);
 }
 
+// The row has the columns' order of the paper's Table 3, per cent.
+TEST_CASE("report: a run in the table of seen and unseen categories", "[apps]") {
+  const YoutubeTree tree;
+  const fs::path page = tree.folder / "report.html";
+  const auto report = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "report", tree.results.string(), "--dataset",    tree.dataset.string(),
+        "-o",     page.string(),         "--no-pictures"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return munet_program(arguments);
+  };
+  const Result result = report({"--seen", tree.training.string()});
+  REQUIRE(result.err == "");
+  CHECK(slurp(page).find("<td>measured</td><td></td><td></td><td>0.0</td><td>0.0</td><td>75.0</td>"
+                         "<td>75.0</td><td>37.5</td>") != std::string::npos);
+  CHECK(slurp(page).find("No measured row") == std::string::npos);
+  REQUIRE(report({"--force"}).status == 0);
+  CHECK(slurp(page).find("No measured row") != std::string::npos);
+}
+
 TEST_CASE("evaluate: categories that are missing or broken", "[apps]") {
   const YoutubeTree tree;
   const std::string meta = tree.meta.string();

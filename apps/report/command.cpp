@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <numeric>
+#include <optional>
 
 #include "apps/interrupt.h"
 #include "apps/maps.h"
@@ -28,7 +29,7 @@ constexpr std::size_t kToCheck = 3;  // frames per sequence
 
 struct Options {
   std::vector<std::string> runs;
-  std::string dataset, set, resolution = "480p", out, weights, size = "480";
+  std::string dataset, set, resolution = "480p", out, seen, weights, size = "480";
   int jobs = 0;
   bool force = false, no_pictures = false;
 };
@@ -204,8 +205,11 @@ void report(const Options& options) {
                    " is there already (--force replaces it)");
   if (options.jobs > 0) set_num_threads(options.jobs);
   const Truth truth = find_truth(options.dataset, options.set, options.resolution);
+  std::optional<SeenCategories> seen;
+  if (!options.seen.empty()) seen.emplace("report", options.dataset, options.seen);
   std::vector<Run> runs;
-  for (const std::string& folder : options.runs) runs.push_back(read_run(folder, truth));
+  for (const std::string& folder : options.runs)
+    runs.push_back(read_run(folder, truth, seen ? &*seen : nullptr));
   for (Run& run : runs) {  // names tell them apart
     const auto same = std::count_if(runs.begin(), runs.end(),
                                     [&](const Run& other) { return other.name == run.name; });
@@ -245,6 +249,8 @@ void add_report(CLI::App& app) {
   command->add_option("--set", options->set, "As for munet evaluate (default: val)");
   command->add_option("--resolution", options->resolution, "DAVIS: folder of Annotations")
       ->capture_default_str();
+  command->add_option("--seen", options->seen,
+                      "YouTube-VOS: meta.json of the training set, as for munet evaluate");
   command->add_option("--weights", options->weights,
                       "Checkpoint whose maps are shown (default: the one shipped)");
   command

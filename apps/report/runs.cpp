@@ -44,7 +44,7 @@ void read_speed(const fs::path& path, Run& run) {
 
 }  // namespace
 
-Run read_run(const fs::path& folder, const Truth& truth) {
+Run read_run(const fs::path& folder, const Truth& truth, const SeenCategories* seen) {
   Run run;
   run.folder = folder;
   fs::path clean = folder.lexically_normal();
@@ -53,9 +53,12 @@ Run read_run(const fs::path& folder, const Truth& truth) {
   need_results(truth, folder);
   run.scores = score_all(truth, folder);
   for (const SequenceScores& sequence : run.scores)
-    for (const ObjectScores& object : sequence.objects)
+    for (const ObjectScores& object : sequence.objects) {
       run.rows.push_back(score_row(sequence, object));
+      if (seen) run.rows.back().seen = (*seen)(sequence.name, object.id);
+    }
   run.mean = mean_row(run.rows);
+  if (seen) run.youtube = seen->means(run.rows);
   for (const std::string& name : {"speed-" + truth.set + ".json", std::string("summary.json")})
     if (run.settings.empty() && fs::exists(folder / name)) read_speed(folder / name, run);
   for (const std::string& name : {"trust-" + truth.set + ".csv", std::string("trust.csv")})

@@ -23,6 +23,18 @@ std::vector<std::string> measured_row(int table, const Run& run, const Run& firs
   const double base = (first.mean.j.mean + first.mean.f.mean) / 2;
   const std::string name = escape(run.name);
   if (table == 2) return {name, "", "", percent(j), percent(f), percent(both), fps(run)};
+  if (table == 3) {
+    if (!run.youtube) return {};
+    const YoutubeMeans& y = *run.youtube;
+    return {name,
+            "",
+            "",
+            percent(y.unseen_j),
+            percent(y.unseen_f),
+            percent(y.seen_j),
+            percent(y.seen_f),
+            percent(y.overall())};
+  }
   const std::string change = (both >= base ? "+" : "−") + percent(std::abs(both - base));
   if (table == 4)
     return {name, percent(j), percent(f), percent(both), &run == &first ? "–" : change};
@@ -92,8 +104,8 @@ std::string published_html(const std::vector<Run>& runs, const Truth& truth) {
             escape(table.title) + "</summary>\n" + html_table(columns, rows);
     if (!any)
       html +=
-          "<p class=\"dim\">No measured row: the validation set's truth is not public. munet "
-          "evaluate --seen scores a tree with categories.</p>\n";
+          "<p class=\"dim\">No measured row: it takes a data set with categories, and --seen with "
+          "the training set's meta.json.</p>\n";
     if (!table.note.empty()) html += "<p class=\"dim\">" + escape(table.note) + "</p>\n";
     html += "</details>\n";
   }
