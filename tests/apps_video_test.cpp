@@ -151,7 +151,8 @@ TEST_CASE("segment: interrupted and resumed, it is as if nothing had happened", 
                                     "--masks",   (movie.folder / "later").string(),
                                     "--rle",     at(".json"),
                                     "--overlay", at(".mp4"),
-                                    "--soft",    at("-soft")};
+                                    "--soft",    at("-soft"),
+                                    "--trust",   at("-trust.csv")};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
@@ -190,6 +191,7 @@ TEST_CASE("segment: interrupted and resumed, it is as if nothing had happened", 
   CHECK(result.status == 0);
   CHECK_FALSE(fs::exists(state));
   REQUIRE(files_in(movie.folder / "part").size() == 14);
+  CHECK(slurp(movie.folder / "part-trust.csv") == slurp(movie.folder / "whole-trust.csv"));
   for (const std::string& name : files_in(movie.folder / "whole"))
     for (const std::string folder : {"", "-soft/1", "-soft/9"}) {
       INFO(folder << " " << name);

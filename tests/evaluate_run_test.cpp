@@ -66,6 +66,28 @@ TEST_CASE("evaluate --run: masks, scores and speed", "[apps]") {
                               ": expected an empty folder or none");
 }
 
+TEST_CASE("evaluate --run: the network's options, and trust", "[apps]") {
+  const DiscTree tree;
+  const Result result =
+      tree.evaluate({"--run", kWeights.string(), "-j", "1", "--size", "96", "--memory", "fifo",
+                     "--last", "3", "--every", "2", "--motion", "none", "--trust"});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  const nlohmann::json settings =
+      nlohmann::json::parse(slurp(tree.results / "speed-val.json")).at("settings");
+  CHECK(settings.at("motion") == "none");
+  CHECK(settings.at("memory") == "fifo");
+  CHECK(settings.at("last") == 3);
+  CHECK(settings.at("size") == 96);
+  const std::string trust = slurp(tree.results / "trust-val.csv");
+  CHECK(
+      trust.starts_with("Sequence,Frame,Object,Trust,Certainty,Agreement,Matching\n"
+                        "disc,00000,1,1.0000,1.0000,1.0000,1.0000\ndisc,00001,1,"));
+  CHECK(std::count(trust.begin(), trust.end(), '\n') == 5);
+  check_error(tree.evaluate({"--trust"}), "--trust requires --run");
+  check_error(tree.evaluate({"--motion", "none"}), "--motion requires --run");
+}
+
 TEST_CASE("evaluate --run: an object that is annotated later starts there", "[apps]") {
   const DiscTree tree;
   fs::remove_all(tree.dataset / "ImageSets");
