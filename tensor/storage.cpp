@@ -1,5 +1,7 @@
 #include "tensor/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +13,7 @@
 namespace munet {
 namespace {
 
-constexpr std::size_t kAlign = 64;
+constexpr std::size_t kAlign = 64, kHugePage = std::size_t{2} << 20;
 #ifdef MUNET_POISON
 constexpr std::size_t kGuard = 64;
 #else
@@ -37,6 +39,17 @@ Cache& cache() {
   return *instance;
 }
 
+// Null if memory is short. Larger blocks lie on huge pages where the system has them: fresh memory
+// is then there after one fault per 2 MiB instead of 512, and the processor finds it by fewer
+// lookups.
+void* allocate(std::size_t capacity) {
+  void* block = nullptr;
+  const bool huge = capacity >= 2 * kHugePage;
+  if (posix_memalign(&block, huge ? kHugePage : kAlign, capacity) != 0) return nullptr;
+  if (huge) madvise(block, capacity / kHugePage * kHugePage, MADV_HUGEPAGE);  // only advice
+  return block;
+}
+
 // Best fit, accepted up to a quarter more than asked (or 4 KiB): a looser rule keeps big blocks
 // busy with small tensors and makes the next big one grow the process.
 void* take(Cache& c, std::size_t& capacity) {
@@ -49,10 +62,10 @@ void* take(Cache& c, std::size_t& capacity) {
     c.free.erase(found);
     return block;
   }
-  void* block = std::aligned_alloc(kAlign, capacity);
+  void* block = allocate(capacity);
   if (!block) {
     c.clear();
-    block = std::aligned_alloc(kAlign, capacity);
+    block = allocate(capacity);
   }
   if (!block) throw std::bad_alloc();
   return block;

@@ -5,6 +5,8 @@
 #include <ostream>
 #include <sstream>
 
+#include "tensor/parallel.h"
+
 namespace munet {
 namespace {
 
@@ -89,7 +91,10 @@ Tensor Tensor::to(DType target) const {
     for_any(target, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      std::transform(data<From>(), data<From>() + numel(), y.data<To>(), convert<To, From>);
+      parallel_for(numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+        std::transform(data<From>() + begin, data<From>() + end, y.data<To>() + begin,
+                       convert<To, From>);
+      });
     });
   });
   return y;
