@@ -5,6 +5,7 @@
 #include "autograd/ops/shape.h"
 #include "autograd/recompute.h"
 #include "nn/checkpoint.h"
+#include "nn/init.h"
 
 namespace munet {
 
@@ -94,6 +95,7 @@ std::unique_ptr<MUNet> load_model(const std::string& path) {
                    ": no munet model: its metadata has no key 'munet' (found ",
                    checkpoint.tensors.size(), " tensors)");
   Rng rng;
+  const nn::SkipInit all_is_loaded;
   try {
     auto model = std::make_unique<MUNet>(config_from_json(keys->second, path), rng);
     nn::load(*model, checkpoint.tensors);

@@ -3,6 +3,7 @@
 #include "nn/checkpoint.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,13 +64,21 @@ class File {
     if (!S_ISREG(status.st_mode)) fail(path_, "expected a regular file, found a device or pipe");
     return uint64_t(status.st_size);
   }
-  void read(void* to, uint64_t bytes) {
-    transfer(static_cast<char*>(to), bytes, "read",
-             [this](char* at, uint64_t n) { return ::read(descriptor_, at, n); });
+  // The whole file, of a size that is not 0, as memory; it outlives the descriptor.
+  std::shared_ptr<const char> map(uint64_t bytes) const {
+    void* data = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor_, 0);
+    if (data == MAP_FAILED) fail(path_, "cannot be mapped: ", std::strerror(errno));
+    return {static_cast<const char*>(data),
+            [bytes](const char* at) { munmap(const_cast<char*>(at), bytes); }};
   }
   void write(const void* from, uint64_t bytes) {
-    transfer(static_cast<const char*>(from), bytes, "written",
-             [this](const char* at, uint64_t n) { return ::write(descriptor_, at, n); });
+    for (const char* at = static_cast<const char*>(from); bytes > 0;) {
+      const ssize_t done = ::write(descriptor_, at, std::min<uint64_t>(bytes, 1 << 30));
+      if (done < 0 && errno == EINTR) continue;
+      if (done < 0) fail(path_, "cannot be written: ", std::strerror(errno));
+      at += done;
+      bytes -= uint64_t(done);
+    }
   }
   void flush() {
     if (fsync(descriptor_) != 0) fail(path_, "cannot be flushed: ", std::strerror(errno));
@@ -80,18 +89,6 @@ class File {
   }
 
  private:
-  template <class Pointer, class Call>
-  void transfer(Pointer at, uint64_t bytes, const char* verb, Call&& call) {
-    while (bytes > 0) {
-      const ssize_t done = call(at, std::min<uint64_t>(bytes, 1 << 30));
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail(path_, "cannot be ", verb, ": ", std::strerror(errno));
-      if (done == 0) fail(path_, "became shorter while it was ", verb);
-      at += done;
-      bytes -= uint64_t(done);
-    }
-  }
-
   std::string path_;
   int descriptor_;
 };
@@ -242,21 +239,22 @@ void check_places(const std::string& path, std::vector<Entry>& entries, uint64_t
     fail(path, "the tensors end at byte ", at, " of the data, but there are ", data_bytes);
 }
 
-// [a,b,c,d] -> [a,c,d,b] (to_file: back). Files hold convolution weights channels first.
-Tensor reordered(const Tensor& x, bool to_file) {
-  const int64_t o = x.dim(0), c = x.dim(to_file ? 3 : 1);
-  const int64_t area = to_file ? x.dim(1) * x.dim(2) : x.dim(2) * x.dim(3);
-  const Shape shape = to_file ? Shape{o, c, x.dim(1), x.dim(2)} : Shape{o, x.dim(2), x.dim(3), c};
-  Tensor y = Tensor::empty(shape, x.dtype());
-  for_any(x.dtype(), [&](auto zero) {
+// [a,b,c,d] -> [a,c,d,b] (to_file: back). Files hold convolution weights channels first. x: s and
+// dtype say what lies there; of any alignment.
+Tensor reordered(const void* x, const Shape& s, DType dtype, bool to_file) {
+  const int64_t o = s[0], c = s[to_file ? 3 : 1];
+  const int64_t area = to_file ? s[1] * s[2] : s[2] * s[3];
+  Tensor y = Tensor::empty(to_file ? Shape{o, c, s[1], s[2]} : Shape{o, s[2], s[3], c}, dtype);
+  for_any(dtype, [&](auto zero) {
     using T = decltype(zero);
     const int64_t rows = to_file ? area : c, columns = to_file ? c : area;
     parallel_for(o, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const T* from = x.data<T>() + i * area * c;
+        const char* from = static_cast<const char*>(x) + i * area * c * int64_t(sizeof(T));
         T* to = y.data<T>() + i * area * c;
         for (int64_t column = 0; column < columns; ++column)
-          for (int64_t row = 0; row < rows; ++row) *to++ = from[row * columns + column];
+          for (int64_t row = 0; row < rows; ++row)
+            std::memcpy(to++, from + (row * columns + column) * int64_t(sizeof(T)), sizeof(T));
       }
     });
   });
@@ -276,7 +274,8 @@ Tensor for_file(const std::string& name, const Tensor& x, bool half_floats, Layo
             "' holds ", value, ", which F16 cannot");
     y = y.to(DType::f16);
   }
-  return layout == Layout::weights && y.rank() == 4 ? reordered(y, true) : y;
+  if (layout == Layout::plain || y.rank() != 4) return y;
+  return reordered(y.raw(), y.shape(), y.dtype(), true);
 }
 
 // `text` as JSON writes it, with its quotes.
@@ -291,18 +290,18 @@ std::string quoted(const std::string& text) {
 }  // namespace
 
 Checkpoint load_checkpoint(const std::string& path, Layout layout) {
-  File file(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe must not block before it is refused
+  const File file(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe must not block here
   const uint64_t size = file.size();
-  uint64_t table_bytes = 0;
   if (size < 8) fail(path, "expected a safetensors file, found ", size, " bytes");
-  file.read(&table_bytes, 8);
+  const std::shared_ptr<const char> bytes = file.map(size);
+  uint64_t table_bytes = 0;
+  std::memcpy(&table_bytes, bytes.get(), 8);
   if (table_bytes > kMaxTable || table_bytes > size - 8)
     fail(path, "the table's length is given as ", table_bytes, " bytes; the file has ", size - 8,
          " after it and the limit is ", kMaxTable, " (truncated, or not a safetensors file)");
-  std::string table(table_bytes, '\0');
-  file.read(table.data(), table_bytes);
+  const std::string_view table(bytes.get() + 8, table_bytes);
   // The JSON parser would take a byte order mark before the table, and a zero byte for its end.
-  if (table.empty() || table[0] != '{' || table.find('\0') != std::string::npos)
+  if (table.empty() || table[0] != '{' || table.find('\0') != table.npos)
     fail(path,
          "expected a table that begins with '{' and has no zero bytes (not a safetensors file?)");
 
@@ -310,11 +309,16 @@ Checkpoint load_checkpoint(const std::string& path, Layout layout) {
   TableReader reader(path, checkpoint);
   nlohmann::json::sax_parse(table, &reader);
   check_places(path, reader.entries, size - 8 - table_bytes);
+  madvise(const_cast<char*>(bytes.get()), size, MADV_WILLNEED);  // only advice
   for (const Entry& entry : reader.entries) {
-    Tensor x = Tensor::empty(entry.shape, entry.dtype);
-    file.read(x.raw(), entry.end - entry.begin);
-    if (layout == Layout::weights && x.rank() == 4) x = reordered(x, false);
-    checkpoint.tensors.emplace(entry.name, std::move(x));
+    const char* from = bytes.get() + 8 + table_bytes + entry.begin;
+    if (layout == Layout::weights && entry.shape.rank() == 4) {
+      checkpoint.tensors.emplace(entry.name, reordered(from, entry.shape, entry.dtype, false));
+      continue;
+    }
+    const Tensor x = Tensor::empty(entry.shape, entry.dtype);
+    std::memcpy(x.raw(), from, entry.end - entry.begin);
+    checkpoint.tensors.emplace(entry.name, x);
   }
   return checkpoint;
 }

@@ -16,7 +16,9 @@ struct Checkpoint {
 
 enum class Layout { weights, plain };  // weights: rank 4 is converted from / to [o,c,kh,kw]
 
-// F64, F32, F16, BF16, I32, I64 and U8 tensors of up to 6 axes, all copied, in the file's types.
+// F64, F32, F16, BF16, I32, I64 and U8 tensors of up to 6 axes, all copied from the mapped file, in
+// its types. (Who cuts the file short at this moment ends the process, by SIGBUS; one that is
+// replaced, as save_checkpoint does, is read as it was.)
 // FileError (path, what was expected, what was found) if the file cannot be read, is truncated, has
 // a table over 100 MB or one that is not the format's: duplicate names, another type, values of the
 // wrong kind, shapes that do not match their bytes, bytes that overlap, lie outside or belong to no

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "nn/layers.h"
+#include "tensor/parallel.h"
 
 namespace munet::nn {
 namespace {
@@ -66,29 +67,31 @@ DType storage_of(const Conv2d& conv, DType storage) {
 std::shared_ptr<const PreparedConv2d> prepare(const Conv2d& conv, const Pair& pair, DType storage) {
   const DType type = storage_of(conv, storage);
   const Device device = conv.weight.device();
-  if (!pair.bn) {
-    const auto stored = [&](const Tensor& x) {
-      if (!x || x.dtype() == type) return x.detach();
-      return x.detach().to(Device{}).to(type).to(device);
-    };
-    return prepare_conv2d(stored(conv.weight), stored(conv.bias), conv.options);
-  }
-  std::vector<double> w = conv.weight.to_vector<double>();
-  std::vector<double> b(std::size_t(conv.weight.dim(0)), 0);
+  const auto stored = [&](const Tensor& x) {
+    if (!x || (x.device() == device && x.dtype() == type)) return x.detach();
+    return x.detach().to(Device{}).to(type).to(device);
+  };
+  if (!pair.bn) return prepare_conv2d(stored(conv.weight), stored(conv.bias), conv.options);
+  const Tensor w = conv.weight.detach().to(Device{}), folded = Tensor::empty(w.shape(), w.dtype());
+  std::vector<double> b(std::size_t(w.dim(0)), 0);
   if (conv.bias) b = conv.bias.to_vector<double>();
   const auto gamma = pair.bn->weight.to_vector<double>(), beta = pair.bn->bias.to_vector<double>();
   const auto mean = pair.bn->running_mean.to_vector<double>();
   const auto var = pair.bn->running_var.to_vector<double>();
-  const std::size_t row = w.size() / b.size();  // weights of one output
-  for (std::size_t o = 0; o < b.size(); ++o) {
-    const double g = gamma[o] / std::sqrt(var[o] + pair.bn->eps);
-    for (std::size_t i = o * row; i < (o + 1) * row; ++i) w[i] *= g;
-    b[o] = g * b[o] + (pair.shift ? beta[o] - g * mean[o] : 0);
-  }
-  const auto like = [&](const std::vector<double>& values, const Shape& shape) {
-    return Tensor::from(values, shape).to(type).to(device);
-  };
-  return prepare_conv2d(like(w, conv.weight.shape()), like(b, {conv.weight.dim(0)}), conv.options);
+  const int64_t row = w.numel() / w.dim(0);  // weights of one output
+  for_float(w.dtype(), "freeze", [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(w.dim(0), 16, [&](int64_t begin, int64_t end) {
+      for (std::size_t o = std::size_t(begin); o < std::size_t(end); ++o) {
+        const double g = gamma[o] / std::sqrt(var[o] + pair.bn->eps);
+        const T* from = w.data<T>() + int64_t(o) * row;
+        T* to = folded.data<T>() + int64_t(o) * row;
+        for (int64_t i = 0; i < row; ++i) to[i] = T(g * double(from[i]));
+        b[o] = g * b[o] + (pair.shift ? beta[o] - g * mean[o] : 0);
+      }
+    });
+  });
+  return prepare_conv2d(stored(folded), stored(Tensor::from(b, {w.dim(0)})), conv.options);
 }
 
 }  // namespace

@@ -14,6 +14,18 @@ namespace munet::nn {
 // other tensors there are, or on their order.
 Rng named_rng(uint64_t seed, std::string_view name);
 
+// While one lives, what its thread starts is left unset: for modules that are loaded at once.
+class SkipInit {
+ public:
+  SkipInit();
+  ~SkipInit();
+  SkipInit(const SkipInit&) = delete;
+  SkipInit& operator=(const SkipInit&) = delete;
+
+ private:
+  bool before_;
+};
+
 // x = U(low, high) / N(mean, deviation), in place; rng moves on. DTypeError unless x is f32 or f64,
 // DeviceError unless it lies on the CPU.
 void fill_uniform(const Tensor& x, double low, double high, Rng& rng);

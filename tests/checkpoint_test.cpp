@@ -89,6 +89,11 @@ TEST_CASE("checkpoint: the official writer's bytes, both ways", "[checkpoint]") 
   CHECK(plain.shape() == Shape{2, 3, 1, 2});
   for (int i = 0; i < 12; ++i) CHECK(plain.data<float>()[i] == float(i));
 
+  // A table of an odd length: no tensor lies where its type wants it.
+  put(path, file_of(kOfficial.substr(8, 0x1f0) + " ", kOfficial.substr(8 + 0x1f0)));
+  const Checkpoint shifted = load_checkpoint(path);
+  for (const auto& [name, x] : expected.tensors) CHECK(same(shifted.tensors.at(name), x));
+
   save_checkpoint(path, expected);  // over an old file
   CHECK(bytes_of(path) == kOfficial);
   CHECK(!fs::exists(path + ".part"));

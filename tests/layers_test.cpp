@@ -114,6 +114,16 @@ TEST_CASE("fills are the stream's numbers, whatever the thread", "[nn][init]") {
   square = 0;
   for (const double v : w.to_vector<double>()) square += v * v / double(w.numel());
   CHECK(square == Approx(2.0 / (9 * 50)).epsilon(0.03));
+  {
+    const SkipInit outer;
+    { const SkipInit inner; }
+    const Tensor before = w.clone();
+    fill_kaiming_normal(w, rng);
+    fill_uniform(w, 5, 6, rng);
+    CHECK(relative_error(w, before) == 0);
+  }
+  fill_uniform(x, 5, 6, rng);
+  CHECK(x.data<float>()[0] >= 5);
   CHECK(named_rng(1, "a").bits() == named_rng(1, "a").bits());
   CHECK(named_rng(1, "a").seed != named_rng(1, "b").seed);
   CHECK(named_rng(1, "a").seed != named_rng(2, "a").seed);
