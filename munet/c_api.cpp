@@ -192,6 +192,15 @@ munet_status munet_segmenter_probability(munet_segmenter* segmenter, int id, flo
   });
 }
 
+munet_status munet_segmenter_trust(munet_segmenter* segmenter, int id, munet_trust* trust) {
+  return guarded([&] {
+    const Use use(segmenter);
+    require(trust, "trust");
+    const Trust found = use->trust(id);
+    *trust = {found.score, found.certainty, found.agreement, found.matching};
+  });
+}
+
 munet_status munet_segmenter_correct(munet_segmenter* segmenter, int id, const float* values,
                                      int width, int height) {
   return guarded([&] {

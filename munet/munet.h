@@ -106,6 +106,14 @@ typedef struct munet_object {
   uint64_t bytes;  // of these
 } munet_object;
 
+// How far a mask can be trusted: score 0..1, and what it is made of.
+typedef struct munet_trust {
+  double score;      // 0 wrong .. 1 right
+  double certainty;  // of the soft mask, 0..1
+  double agreement;  // with the mask before, moved by the measured motion, 0..1
+  double matching;   // similarity of the object's pixels with where they came from, -1..1
+} munet_trust;
+
 // Called during munet_segmenter_step with the share of it that is done, rising in 0..1. Any return
 // value but 0 cancels the step. It must return, and may not use the segmenter (MUNET_ERROR_BUSY).
 typedef int (*munet_progress)(void* user, double share);
@@ -164,6 +172,9 @@ munet_status munet_segmenter_labels(munet_segmenter* segmenter, unsigned char* i
 // The soft mask of one object in the last frame, 0..1, into width * height floats. OBJECT, SIZE.
 munet_status munet_segmenter_probability(munet_segmenter* segmenter, int id, float* values,
                                          int width, int height);
+// Of an object in the last frame: all 1 where its mask was given, 0 where it is nowhere. Low where
+// a look, and perhaps a mask, is worth it. OBJECT; ARGUMENT before the first step.
+munet_status munet_segmenter_trust(munet_segmenter* segmenter, int id, munet_trust* trust);
 // Replaces what will be memorised of the last frame for an object by a soft mask, 0..1: width *
 // height floats, for example after a refinement of your own. OBJECT, SIZE.
 munet_status munet_segmenter_correct(munet_segmenter* segmenter, int id, const float* values,

@@ -7,6 +7,7 @@
 
 #include "munet/munet.h"
 #include "munet/segmenter.h"
+#include "nn/checkpoint.h"
 #include "tensor/random.h"
 #include "tests/catch.h"
 #include "tests/model_support.h"
@@ -78,6 +79,12 @@ TEST_CASE("c: the same masks as the class", "[c_api]") {
     CHECK(ids == cpp.labels());
     CHECK(munet_segmenter_probability(c.s, 7, soft.data(), kWidth, kHeight) == MUNET_OK);
     CHECK(soft == cpp.probability(7));
+    munet_trust trust{-9, -9, -9, -9};
+    CHECK(munet_segmenter_trust(c.s, 7, &trust) == MUNET_OK);
+    const munet::Trust expected = cpp.trust(7);
+    CHECK((trust.score == expected.score && trust.certainty == expected.certainty));
+    CHECK((trust.agreement == expected.agreement && trust.matching == expected.matching));
+    CHECK((trust.score == 1) == (t == 0));  // its mask was given there
   }
   CHECK(munet_segmenter_labels(c.s, spread.data(), kWidth, kHeight, 60) == MUNET_OK);
   for (int i = 0; i < kHeight * 60; ++i)
@@ -199,14 +206,23 @@ TEST_CASE("c: wrong versions, options and weights", "[c_api]") {
               "path: expected a pointer; given null");
   CHECK(weights == nullptr);
 
+  // A model's file whose tensors are another model's.
+  munet::nn::Checkpoint mixed = munet::nn::load_checkpoint(c.path);
+  munet::Config other = munet::preset("munet18");
+  other.key_dim = 32;
+  mixed.metadata["munet"] = munet::to_json(other);
+  munet::nn::save_checkpoint(text, mixed);
+  CHECK(munet_weights_open(text.c_str(), nullptr, nullptr, &weights) == MUNET_ERROR_FILE);
+  CHECK(strstr(munet_last_error(), (text + ": load: the state does not fit the module").c_str()));
+  CHECK(strstr(munet_last_error(), "kv_query.key.weight (module f32 [32, 3, 3, "));
+  CHECK(weights == nullptr);
+
   // A saved segmenter is no model; and one of other weights is not loaded.
   const std::string state = (c.folder / "state").string();
   REQUIRE(c.push(0, true) == MUNET_OK);
   REQUIRE(munet_segmenter_save(c.s, state.c_str(), nullptr) == MUNET_OK);
   CHECK(munet_weights_open(state.c_str(), nullptr, nullptr, &weights) == MUNET_ERROR_FILE);
   CHECK(strstr(munet_last_error(), "no munet model"));
-  munet::Config other = munet::preset("munet18");
-  other.key_dim = 32;
   const TemporaryFolder folder;
   const std::string path = write_checkpoint(folder.path.string(), other);
   REQUIRE(munet_weights_open(path.c_str(), nullptr, nullptr, &weights) == MUNET_OK);
@@ -223,6 +239,9 @@ TEST_CASE("c: wrong frames, masks, objects and budgets change nothing", "[c_api]
   std::vector<unsigned char> ids(kWidth * kHeight);
   check_fails(munet_segmenter_labels(c.s, ids.data(), kWidth, kHeight, 0), MUNET_ERROR_ARGUMENT,
               "segmenter: labels before the first step");
+  munet_trust trust{-9, -9, -9, -9};
+  check_fails(munet_segmenter_trust(c.s, 7, &trust), MUNET_ERROR_ARGUMENT,
+              "segmenter: trust before the first step");
   REQUIRE(c.push(0, true) == MUNET_OK);
   check_fails(munet_segmenter_step(c.s, nullptr, nullptr), MUNET_ERROR_ARGUMENT,
               "frame: expected a pointer; given null");
@@ -244,6 +263,10 @@ TEST_CASE("c: wrong frames, masks, objects and budgets change nothing", "[c_api]
   std::vector<float> soft(kWidth * kHeight);
   check_fails(munet_segmenter_probability(c.s, 8, soft.data(), kWidth, kHeight), MUNET_ERROR_OBJECT,
               "segmenter: no object 8");
+  check_fails(munet_segmenter_trust(c.s, 8, &trust), MUNET_ERROR_OBJECT, "segmenter: no object 8");
+  check_fails(munet_segmenter_trust(c.s, 7, nullptr), MUNET_ERROR_ARGUMENT,
+              "trust: expected a pointer; given null");
+  CHECK((trust.score == -9 && trust.matching == -9));
   check_fails(munet_segmenter_correct(c.s, 7, soft.data(), kHeight, kWidth), MUNET_ERROR_SIZE,
               "segmenter: expected room for the last frame, 45x35; given 35x45");
   check_fails(munet_segmenter_labels(c.s, ids.data(), kWidth, kHeight, 44), MUNET_ERROR_SIZE,

@@ -57,15 +57,6 @@ std::vector<float> run(Segmenter& segmenter, int video, int frames) {
   return all;
 }
 
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "";
-}
-
 struct SharedWeights {
   TemporaryFolder folder;
   std::string path = write_checkpoint(folder.path.string(), preset("munet18"));

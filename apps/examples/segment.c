@@ -1,5 +1,5 @@
 /* Segments raw NV12 frames from stdin, as a camera or decoder gives them, from a box on the first.
-   Prints how many pixels the object has in each frame, and the middle of them.
+   Prints how many pixels the object has in each frame, the middle of them, and how far to trust it.
      ffmpeg -v error -i walk.mp4 -f rawvideo -pix_fmt nv12 - | segment WEIGHTS 1280 720 400,80,300,600
    The box is X,Y,WIDTH,HEIGHT. */
 #include <munet/munet.h>
@@ -49,7 +49,9 @@ int main(int argc, char** argv) {
       if (ids[i] == 1) ++count, column += i % width, row += i / width;
     printf("frame %d: %zu pixels", number, count);
     if (count) printf(" around %.0f,%.0f", column / count, row / count);
-    printf("\n");
+    munet_trust trust;
+    if (munet_segmenter_trust(segmenter, 1, &trust) != MUNET_OK) return failed();
+    printf(", trust %.2f\n", trust.score);
   }
   munet_segmenter_destroy(segmenter);
   free(nv12);

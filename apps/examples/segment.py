@@ -23,7 +23,7 @@ def call(name, *arguments):
         raise RuntimeError(lib.munet_last_error().decode())
 
 
-weights, segmenter = c.c_void_p(), c.c_void_p()
+weights, segmenter, trust = c.c_void_p(), c.c_void_p(), (c.c_double * 4)()
 call("weights_open", sys.argv[1].encode(), None, None, c.byref(weights))
 call("segmenter_create", weights, None, c.byref(segmenter))
 
@@ -32,9 +32,9 @@ for t in range(4):
     disc = np.hypot(rows - 48, columns - 50 - 3 * t) < 25
     frame = np.full((96, 128, 3), 80, np.uint8)
     frame[disc] = 230, 60, 60
-    mask = (7 * disc).astype(np.uint8)
-    call("segmenter_step", segmenter, c.byref(View(frame)), c.byref(View(mask)) if t == 0 else None)
-    labels = np.empty((96, 128), np.uint8)
-    call("segmenter_labels", segmenter, c.c_void_p(labels.ctypes.data), 128, 96, c.c_ssize_t(0))
-    print(f"frame {t}: {np.count_nonzero(labels == 7)} pixels, truly {disc.sum()}")
+    ids = (7 * disc).astype(np.uint8)
+    call("segmenter_step", segmenter, c.byref(View(frame)), c.byref(View(ids)) if t == 0 else None)
+    call("segmenter_labels", segmenter, c.c_void_p(ids.ctypes.data), 128, 96, c.c_ssize_t(0))
+    call("segmenter_trust", segmenter, 7, trust)  # munet_trust: score, certainty, ...
+    print(f"frame {t}: {np.sum(ids == 7)} pixels, truly {disc.sum()}; trust {trust[0]:.2f}")
 call("segmenter_destroy", segmenter)
