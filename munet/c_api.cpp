@@ -1,8 +1,8 @@
 // The C functions: find the handle, convert, call the Segmenter.
 #include <algorithm>
-#include <cstdlib>
 
 #include "munet/c_handles.h"
+#include "munet/pixels.h"
 
 using namespace munet;
 using namespace munet::c_api;
@@ -172,12 +172,10 @@ munet_status munet_segmenter_labels(munet_segmenter* segmenter, unsigned char* i
     const Use use(segmenter);
     require(ids, "ids");
     check_size(use, width, height);
-    check<ShapeError>(stride == 0 || std::abs(stride) >= width, "segmenter: a row of labels has ",
-                      width, " bytes; given a stride of ", stride);
+    stride = checked_stride("labels", stride, width);
     const std::vector<unsigned char> labels = use->labels();
     for (int i = 0; i < height; ++i)
-      std::copy_n(labels.begin() + std::ptrdiff_t(i) * width, width,
-                  ids + i * (stride ? stride : width));
+      std::copy_n(labels.begin() + std::ptrdiff_t(i) * width, width, ids + i * stride);
   });
 }
 

@@ -31,14 +31,13 @@ void nv12_row(const uint8_t* luma, const uint8_t* chroma, int width, Standard k,
   }
 }
 
-// Bytes from one row to the next: as given, or `row`, the bytes of one; at least those.
+}  // namespace
+
 std::ptrdiff_t checked_stride(const char* what, std::ptrdiff_t stride, std::ptrdiff_t row) {
   check<ShapeError>(stride == 0 || std::abs(stride) >= row, "segmenter: a row of ", what, " has ",
                     row, " bytes; given a stride of ", stride);
   return stride ? stride : row;
 }
-
-}  // namespace
 
 RgbRows as_rgb(const FrameView& frame, std::vector<uint8_t>& buffer) {
   check(frame.pixels != nullptr, "segmenter: the frame has no pixels (null pointer)");

@@ -7,6 +7,10 @@
 
 namespace munet {
 
+// Bytes from one row to the next: `stride`, or where it is 0 `row`, the bytes of one. ShapeError if
+// rows overlap; it names `what`.
+std::ptrdiff_t checked_stride(const char* what, std::ptrdiff_t stride, std::ptrdiff_t row);
+
 struct RgbRows {
   const uint8_t* rows;
   std::ptrdiff_t stride;  // bytes

@@ -2,7 +2,6 @@
 #include "munet/stream.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
@@ -18,13 +17,11 @@ namespace {
 
 // The ids of a mask view without stride and void, and the set of objects it names.
 std::vector<uint8_t> read_ids(const MaskView& mask, const FrameGeometry& g, std::set<int>& named) {
-  check<ShapeError>(mask.ids && mask.width == g.input_width && mask.height == g.input_height,
+  check(mask.ids != nullptr, "segmenter: the mask has no ids (null pointer)");
+  check<ShapeError>(mask.width == g.input_width && mask.height == g.input_height,
                     "segmenter: expected a mask of the frame's size ", g.input_width, "x",
                     g.input_height, "; given ", mask.width, "x", mask.height);
-  check<ShapeError>(mask.stride == 0 || std::abs(mask.stride) >= mask.width,
-                    "segmenter: a row of the mask has ", mask.width, " bytes; given a stride of ",
-                    mask.stride);
-  const std::ptrdiff_t stride = mask.stride ? mask.stride : mask.width;
+  const std::ptrdiff_t stride = checked_stride("the mask", mask.stride, mask.width);
   std::vector<uint8_t> ids;
   ids.reserve(std::size_t(mask.width) * std::size_t(mask.height));
   for (int i = 0; i < mask.height; ++i) {

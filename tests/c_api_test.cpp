@@ -252,7 +252,10 @@ TEST_CASE("c: wrong frames, masks, objects and budgets change nothing", "[c_api]
   p.frame.width = kWidth, p.mask.height = 34;
   check_fails(munet_segmenter_step(c.s, &p.frame, &p.mask), MUNET_ERROR_SIZE,
               "segmenter: expected a mask of the frame's size 45x35; given 45x34");
-  p.mask.height = kHeight;
+  p.mask.height = kHeight, p.mask.ids = nullptr;
+  check_fails(munet_segmenter_step(c.s, &p.frame, &p.mask), MUNET_ERROR_ARGUMENT,
+              "segmenter: the mask has no ids (null pointer)");
+  p.mask.ids = p.ids.data();
   std::fill(p.ids.begin(), p.ids.end(), uint8_t(255));
   check_fails(munet_segmenter_step(c.s, &p.frame, &p.mask), MUNET_ERROR_ARGUMENT,
               "segmenter: the given mask names no object (every pixel is 0 or 255)");
