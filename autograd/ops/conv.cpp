@@ -87,7 +87,7 @@ void prepare_conv2d_cpu(const Tensor& w, PreparedConv2d& prepared) {
   }
   const cpu::ConvShape s = sizes(w.shape(), w.shape(), w.shape(), prepared.options);
   prepared.packed = std::make_shared<cpu::ConvWeights<float>>(
-      cpu::pack_weights(s, cpu::plain_weights<float>(s, w.data<float>())));
+      cpu::pack_weights(s, cpu::plain_weights<float>(s, w.data<float>()), true));
 }
 
 void conv2d_fused_cpu(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,

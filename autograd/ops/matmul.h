@@ -11,7 +11,7 @@ struct MatmulOptions {
 };
 // y = op(a) op(b), op(x) = x or its transpose. a [m,k], b [k,n] -> y [m,n] (as stored: [k,m] and
 // [n,k] where transposed); or batched with the same leading size b: [b,m,k], [b,k,n] -> [b,m,n].
-// Gradients: both. ShapeError on mismatch.
+// Gradients: both. ShapeError on mismatch. f32 error: tensor/cpu/gemm.h; 3e-7 (norm) for k = 64.
 Tensor matmul(const Tensor& a, const Tensor& b, MatmulOptions options = {});
 
 namespace kernels {

@@ -46,12 +46,14 @@ enum class ConvAlgorithm {
 template <class T>
 struct ConvWeights {
   ConvAlgorithm algorithm;
+  int64_t side;  // of winograd's and folded's patches
   std::unique_ptr<const Storage> storage;
   const T* numbers() const { return static_cast<const T*>(storage->data()); }
 };
-// Of s only this matters: o, kh, kw, c, stride, top, left.
+// Of s only this matters: o, kh, kw, c, stride, top, left. `often`: they will be used many times,
+// so that packing and memory may cost more.
 template <class T>
-ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w);
+ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w, bool often = false);
 
 // y[n,oh,ow,o] = epilogue(x (*) w), n*oh*ow*o*kh*kw*c multiply-adds. The error of gemm and narrow
 // is that of gemm.h with k = kh*kw*c; Winograd's see there. Scratch: a few hundred rows of x, for

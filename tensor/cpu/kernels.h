@@ -31,12 +31,13 @@ struct Tile {
   const T* ahead = nullptr;  // any address: depth * 4 numbers from here are read into the cache
 };
 
-// Winograd's transforms (winograd.h). The patches of 6x6 pixels of a tile are taken together,
-// because they share cache lines of the transformed numbers.
+// Winograd's transforms (winograd.h). The patches of 6x6 or 8x8 pixels of a tile are taken
+// together, because they share cache lines of the transformed numbers.
 template <class T>
 struct WinogradInput {
+  int64_t side;                 // of a patch, 6 or 8
   int64_t patches;              // at most 8
-  const T* pixels[kGroup][36];  // of each patch, all with `channels` numbers
+  const T* pixels[kGroup][64];  // side x side of each patch, all with `channels` numbers
   int64_t channels;             // a multiple of 8
   // Patch r, place i, channel c: v[i * plane + c/16 * line + c%16/8 * half + r * row + c%8].
   T* v;
@@ -50,7 +51,7 @@ struct WinogradOutput {
     const T* add;           // beside it, or null
     int64_t rows, columns;  // how many of them lie inside y
   } to[kTileRows];
-  int64_t size;        // 4 or 3
+  int64_t side, size;  // 6 and 4 or 3, or 8 and 6 or 5
   int64_t channels;    // of y, a multiple of 16
   int64_t row_stride;  // of y and add
   // Patch r, place i, channel o: m[i * plane + o/16 * line + r * row + o%16].
@@ -60,10 +61,10 @@ struct WinogradOutput {
   bool relu;
 };
 // The transform of `count` kernels g side by side, computed in f64:
-// u[i * plane + j] = place i of G g G^T, g[p,q] = taps[p * size + q][j].
+// u[i * plane + j] = place i < side^2 of G g G^T, g[p,q] = taps[p * size + q][j].
 template <class T>
 struct WinogradKernel {
-  int64_t size;  // 3 or 4 taps on each axis
+  int64_t side, size;  // 6 or 8; 3 or 4 taps on each axis
   const T* taps[16];
   int64_t count;  // a multiple of 8
   T* u;

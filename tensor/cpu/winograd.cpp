@@ -1,5 +1,5 @@
 // Winograd's convolution in three parallel steps over blocks of patches: transform the patches,
-// multiply at each of the 36 places, transform back with the epilogue. The why is in winograd.h.
+// multiply at each of its places, transform back with the epilogue. The why is in winograd.h.
 #include "tensor/cpu/winograd.h"
 
 #include <vector>
@@ -16,7 +16,7 @@ bool winograd_possible(const ConvShape& s) {
 }
 
 template <class T>
-void winograd_weights(const ConvShape& s, const WeightView<T>& w, T* u) {
+void winograd_weights(const ConvShape& s, int64_t side, const WeightView<T>& w, T* u) {
   const int64_t taps = s.kh * s.kw, panels = s.o / kTileColumns;
   parallel_for(panels, 1, [&](int64_t begin, int64_t end) {
     T block[16][kGroup * kTileColumns];  // of each tap: 8 rows of a right panel
@@ -28,6 +28,7 @@ void winograd_weights(const ConvShape& s, const WeightView<T>& w, T* u) {
                       kTileColumns, kGroup, block[i]);
           kernel.taps[i] = block[i];
         }
+        kernel.side = side;
         kernel.size = s.kh;
         kernel.count = kGroup * kTileColumns;
         kernel.u = u + (panel * s.c + c) * kTileColumns;
@@ -68,17 +69,18 @@ struct Run {
   T* y;
   int64_t block;
   const Kernels<T>& table = kernels<T>();
-  // Planes of one place each; 32 numbers between them, or all 36 would fall into the same cache
-  // sets.
+  // Planes of one place each; 32 numbers between them, or all would fall into the same cache sets.
+  const int64_t places = patches.side * patches.side;
   const int64_t v_plane = block * s.c + 32, m_plane = block * s.o + 32;
-  const Scratch<T> v{kPlaces * v_plane};  // left panels of [patches, c]
-  const Scratch<T> m{kPlaces * m_plane};  // [patches/6][o/16][6][16]
+  const Scratch<T> v{places * v_plane};  // left panels of [patches, c]
+  const Scratch<T> m{places * m_plane};  // [patches/6][o/16][6][16]
 
   // 1. V = B^T d B of the patches first.. of a block, for all channels.
   void transform(int64_t first, int64_t count) const {
     parallel_for(count, kTileRows, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; t += kTileRows) {
         WinogradInput<T> in;
+        in.side = patches.side;
         in.patches = std::min(kTileRows, end - t);
         for (int64_t r = 0; r < in.patches; ++r)
           patches.pixels(first + t + r, x, zeros, in.pixels[r]);
@@ -105,7 +107,7 @@ struct Run {
   void multiply(int64_t first, int64_t count) const {
     const int64_t panels = s.o / kTileColumns;
     const int64_t groups = std::min<int64_t>(panels, 2), group = (panels + groups - 1) / groups;
-    const int64_t tasks = kPlaces * groups;
+    const int64_t tasks = places * groups;
     parallel_for(tasks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
         // The products leave the memory alone: meanwhile a share of what the next step will meet is
@@ -147,6 +149,7 @@ struct Run {
         WinogradOutput<T> out;
         out.patches = std::min(kTileRows, end - t);
         for (int64_t r = 0; r < out.patches; ++r) out.to[r] = output(first + t + r);
+        out.side = patches.side;
         out.size = patches.size;
         out.channels = s.o;
         out.row_stride = s.ow * s.o;
@@ -163,12 +166,12 @@ struct Run {
 }  // namespace
 
 template <class T>
-void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<T>& epilogue,
-                     T* y) {
-  const Patches patches{s};
+void winograd_conv2d(const ConvShape& s, int64_t side, const T* x, const T* u,
+                     const Epilogue<T>& epilogue, T* y) {
+  const Patches patches{s, side};
   if (patches.count == 0) return;
-  const Blocks blocks(patches, winograd_weights_size(s) * int64_t(sizeof(T)),
-                      kPlaces * (s.c + s.o) * int64_t(sizeof(T)));
+  const Blocks blocks(patches, winograd_weights_size(s, side) * int64_t(sizeof(T)),
+                      side * side * (s.c + s.o) * int64_t(sizeof(T)));
   const std::vector<T> zeros(std::size_t(s.c), T(0));
   // Inside one parallel_for another one runs serially; a single range runs on the caller, so that
   // the inner ones are shared out.
@@ -184,11 +187,11 @@ void winograd_conv2d(const ConvShape& s, const T* x, const T* u, const Epilogue<
   });
 }
 
-template void winograd_weights(const ConvShape&, const WeightView<float>&, float*);
-template void winograd_weights(const ConvShape&, const WeightView<double>&, double*);
-template void winograd_conv2d(const ConvShape&, const float*, const float*, const Epilogue<float>&,
-                              float*);
-template void winograd_conv2d(const ConvShape&, const double*, const double*,
+template void winograd_weights(const ConvShape&, int64_t, const WeightView<float>&, float*);
+template void winograd_weights(const ConvShape&, int64_t, const WeightView<double>&, double*);
+template void winograd_conv2d(const ConvShape&, int64_t, const float*, const float*,
+                              const Epilogue<float>&, float*);
+template void winograd_conv2d(const ConvShape&, int64_t, const double*, const double*,
                               const Epilogue<double>&, double*);
 
 }  // namespace munet::cpu

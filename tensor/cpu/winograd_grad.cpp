@@ -17,6 +17,8 @@
 namespace munet::cpu {
 namespace {
 
+constexpr int64_t kSide = 6, kPlaces = 36;
+
 template <class T>
 struct GradRun {
   const ConvShape& s;
@@ -42,10 +44,11 @@ struct GradRun {
             patches.pixels(first + t + r, x, zeros, in.pixels[r]);
             patches.outputs(first + t + r, gy, zeros, out[r]);
           } else {
-            std::fill_n(in.pixels[r], 36, zeros);
+            std::fill_n(in.pixels[r], kPlaces, zeros);
             std::fill_n(out[r], 16, zeros);
           }
         }
+        in.side = kSide;
         in.patches = kGroup;
         in.channels = s.c;
         in.v = v.data + t * kTileColumns;
@@ -65,6 +68,7 @@ struct GradRun {
     T places[kPlaces * kGroup * kGroup];  // [place][patch][channel]
     for (int64_t r = 0; r < kGroup; ++r) {
       WinogradKernel<T> kernel;
+      kernel.side = kSide;
       kernel.size = patches.size;
       for (int64_t i = 0; i < patches.size * patches.size; ++i) kernel.taps[i] = out[r][i] + o;
       kernel.count = kGroup;
@@ -118,6 +122,7 @@ struct GradRun {
       for (int64_t r = 0; r < out.patches; ++r)
         out.to[r] = {
             .y = gw + (o + r) * s.kh * s.kw * s.c, .add = nullptr, .rows = s.kh, .columns = s.kw};
+      out.side = kSide;
       out.size = s.kh;
       out.channels = s.c;
       out.row_stride = s.kw * s.c;
@@ -140,12 +145,12 @@ bool winograd_grad_w_possible(const ConvShape& s) {
 }
 
 bool winograd_grad_w_gains(const ConvShape& s) {
-  return winograd_grad_w_possible(s) && Patches{s}.count >= 12;
+  return winograd_grad_w_possible(s) && Patches{s, kSide}.count >= 12;
 }
 
 template <class T>
 void winograd_grad_w(const ConvShape& s, const T* gy, const T* x, T* gw) {
-  const Patches patches{s};
+  const Patches patches{s, kSide};
   const std::vector<T> zeros(std::size_t(std::max(s.c, s.o)), T(0));
   // About 4 MB transformed, so that they stay near, but deep enough for the sums to be worth
   // reading and writing.

@@ -3,9 +3,10 @@
 
     sweep.py [--preset munet18] [--rounds 5] [--munet build/release/munet] [--out tests/results/sweep-munet18]
 
-Writes OUT.md (tables, and for each line the measured slope beside the one that the work predicts) and OUT.svg (plot). Needs Python only.
-Base point: one object, five memory frames, 480x864, all threads. Each round goes through the whole grid and takes
-the median of three frames, so that a machine that drifts hurts all points alike.
+Writes OUT.md (a summary with each slope beside the one that the work predicts, then tables) and OUT.svg (plot). Needs Python only.
+Base point: one object, five memory frames, 480x864, all threads. Each round goes through the whole grid, so that a machine
+that drifts hurts all points alike, and takes the median of three frames, or one frame where it takes more than a second.
+Three rounds of munet18 take about 4 minutes on two cores, of munet50 10.
 """
 import argparse
 import json
@@ -18,7 +19,8 @@ import time
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 ap = argparse.ArgumentParser()
 ap.add_argument("--preset", default="munet18")
-ap.add_argument("--rounds", type=int, default=5)
+ap.add_argument("--rounds", type=int, default=3)
+ap.add_argument("--quick", action="store_true", help="the ends of each line only: a trial of the script")
 ap.add_argument("--munet", default=os.path.join(ROOT, "build/release/munet"))
 ap.add_argument("--out")
 args = ap.parse_args()
@@ -33,6 +35,8 @@ LINES = {
     "size": ["240x432", "352x624", "480x864", "720x1280", "1088x1920"],
     "threads": sorted({1, 2, 4, 8, threads} & set(range(1, threads + 1))),
 }
+if args.quick:
+    LINES = {"objects": [1, 2], "frames": [1, 5], "size": ["240x432", "480x864"], "threads": sorted({1, threads})}
 TITLES = {"objects": "objects", "frames": "memory frames", "size": "megapixels", "threads": "threads"}
 
 
@@ -40,9 +44,9 @@ def x_of(name, value):
     return eval(value.replace("x", "*")) / 1e6 if name == "size" else value
 
 
-def bench(point):
+def bench(point, frames):
     options = [part for key, value in point.items() for part in ("--" + key, str(value))]
-    run = subprocess.run([args.munet, "bench", "--preset", args.preset, "--rounds", "3", "--json", *options], check=True, capture_output=True, text=True)
+    run = subprocess.run([args.munet, "bench", "--preset", args.preset, "--rounds", str(frames), "--json", *options], check=True, capture_output=True, text=True)
     result = json.loads(run.stdout)
     result["gmac"] = sum(stage["gmac"] for stage in result["stages"] if stage["name"] != "frame")
     return result
@@ -58,7 +62,8 @@ points = {json.dumps({**BASE, name: value}) for name, values in LINES.items() fo
 runs = {point: [] for point in sorted(points)}
 for _ in range(args.rounds):
     for point in runs:
-        runs[point].append(bench(json.loads(point)))
+        slow = runs[point] and runs[point][-1]["frame_ms"] > 1000
+        runs[point].append(bench(json.loads(point), 1 if slow else 3))
 
 
 def measured(name, value):
@@ -73,6 +78,11 @@ text = [f"# {args.preset}: time per frame as work grows", "",
         f"`tests/peers/sweep.py --preset {args.preset} --rounds {args.rounds}`, {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu}, {threads} threads. "
         f"One frame: encode, memorise the one before, segment; medians. Unless varied: one object, five memory frames, 480x864, {threads} threads.",
         "", f"![plot]({os.path.basename(out)}.svg)", ""]
+base_ms, base_work, _ = measured("objects", 1)
+intro = len(text)  # where the summary goes
+summary = [f"The base point: {base_ms:.0f} ms for {base_work:.1f} GMAC, {2 * base_work / base_ms * 1e3:.0f} GFLOP/s of direct convolution "
+           "(Winograd's needs a quarter to a fifth of the multiplications, the memory read all of them: that is why rates differ).", "",
+           "| | ms | GMAC | ms at the base point's rate | GFLOP/s | where the ms go |", "|---|---:|---:|---:|---:|---|"]
 series = {}
 for name, values in LINES.items():
     rows = [measured(name, value) for value in values]
@@ -87,9 +97,9 @@ for name, values in LINES.items():
     growing = sorted(rows[-1][2], key=lambda s: rows[0][2][s] - rows[-1][2][s])
     shares = [f"{s} {(rows[-1][2][s] - rows[0][2][s]) / (xs[-1] - xs[0]):.1f}" for s in growing if s != "frame"][:4]
     unit = {"objects": "object", "frames": "memory frame", "size": "megapixel"}[name]
-    base = ms[0] - b * xs[0]
-    text += ["", f"Each further {unit}: {b:.1f} ms for {g:.2f} GMAC ({2 * g / b * 1e3:.0f} GFLOP/s); the line meets 0 at {base:.0f} ms. "
-             f"Where it goes, ms: {', '.join(shares)}.", ""]
+    summary.append(f"| a further {unit} | {b:.1f} | {g:.2f} | {g * base_ms / base_work:.1f} | {2 * g / b * 1e3:.0f} | {', '.join(shares)} |")
+    text += ["", f"The line meets 0 at {ms[0] - b * xs[0]:.0f} ms.", ""]
+text[intro:intro] = summary + [""]
 with open(out + ".md", "w") as f:
     f.write("\n".join(text))
 
@@ -97,7 +107,6 @@ with open(out + ".md", "w") as f:
 WIDTH, HEIGHT, PAD = 260, 200, 46
 svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(series)} {HEIGHT}" font-family="sans-serif" font-size="10">',
        f'<rect width="{WIDTH * len(series)}" height="{HEIGHT}" fill="white"/>']
-base_ms, base_work, _ = measured("objects", 1)
 for i, (name, (xs, ms, work)) in enumerate(series.items()):
     predicted = [ms[0] / x for x in xs] if name == "threads" else [g * base_ms / base_work for g in work]
     top, right = 1.1 * max(ms + predicted), 1.05 * max(xs)
