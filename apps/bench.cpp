@@ -18,6 +18,7 @@
 #include "tensor/cpu/peak.h"
 #include "tensor/parallel.h"
 #include "tensor/precision.h"
+#include "tensor/tally.h"
 
 namespace {
 
@@ -155,6 +156,7 @@ void print_table(const Options& o, const Place& place, std::vector<Stage>& stage
         "sum\n");
     std::printf("copy_gb_s %.0f\n", place.copy_rate() * 1e-9);
     std::printf("peak_mib %.0f\n", double(cuda_backend().memory(place.device).peak) / (1 << 20));
+    std::printf("who served what, calls:\n%s", tally_report().c_str());
   }
   std::printf("frame_ms %.1f\n", stages.back().median());
 }
@@ -174,6 +176,7 @@ void print_json(const Options& o, const Place& place, std::vector<Stage>& stages
     json["card"] = place.name(o);
     json["copy_gb_s"] = place.copy_rate() * 1e-9;
     json["peak_bytes"] = cuda_backend().memory(place.device).peak;
+    json["served"] = tally_report();
   }
   std::printf("%s\n", json.dump(1).c_str());
 }

@@ -3,6 +3,7 @@
 #include "ops_cuda/conv_twins.h"
 #include "ops_cuda/cuda.h"
 #include "ops_cuda/register.h"
+#include "tensor/tally.h"
 
 namespace munet::cuda {
 namespace {
@@ -33,14 +34,28 @@ void finish(const ConvCall& call, const Tensor& y) {
   });
 }
 
+// Who serves calls is counted (tensor/tally.h).
+bool by_cudnn(const ConvCall& call) {
+  const bool served = run_cudnn(call);
+  tally(str(name(call.kind), served ? ": cuDNN" : ": own kernel"));
+  return served;
+}
+
 // In one call, else convolution and epilogue one after the other, else by our own kernel.
 bool fused_by_cudnn(const ConvCall& call, const Tensor& y) {
-  if (run_cudnn(call)) return true;
+  if (run_cudnn(call)) {
+    tally("conv2d: cuDNN, all in one graph");
+    return true;
+  }
   ConvCall plain = call;
   plain.bias = plain.add = nullptr;
   plain.relu = plain.shared_add = false;
-  if (!run_cudnn(plain)) return false;
+  if (!run_cudnn(plain)) {
+    tally("conv2d: own kernel");
+    return false;
+  }
   finish(call, y);
+  tally("conv2d: cuDNN, then our epilogue");
   return true;
 }
 
@@ -62,12 +77,12 @@ void fused(const Tensor& x, const PreparedConv2d& prepared, const Tensor& add,
 }
 
 void grad_x(const Tensor& gy, const Tensor& w, Conv2dOptions options, const Tensor& gx) {
-  if (!run_cudnn(call_of(ConvKind::grad_x, gx, w, gy, options)))
+  if (!by_cudnn(call_of(ConvKind::grad_x, gx, w, gy, options)))
     conv2d_grad_x<OnDevice>(gy, w, options, gx);
 }
 
 void grad_w(const Tensor& gy, const Tensor& x, Conv2dOptions options, const Tensor& gw) {
-  if (!run_cudnn(call_of(ConvKind::grad_w, x, gw, gy, options)))
+  if (!by_cudnn(call_of(ConvKind::grad_w, x, gw, gy, options)))
     conv2d_grad_w<OnDevice>(gy, x, options, gw);
 }
 

@@ -10,6 +10,7 @@
 
 #include "ops_cuda/cuda.h"
 #include "tensor/precision.h"
+#include "tensor/tally.h"
 
 namespace munet::cuda {
 
@@ -24,12 +25,14 @@ namespace {
 constexpr int64_t kMostWorkspace = int64_t{256} << 20;
 
 // A graph, engine or plan that cuDNN does not make: the caller goes on without it.
-struct NoEngine {};
+struct NoEngine {
+  cudnnStatus_t status;
+};
 
 void need(cudnnStatus_t status) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   cudaGetLastError();
-  throw NoEngine{};
+  throw NoEngine{status};
 }
 
 // A backend descriptor; set() before finalize().
@@ -222,6 +225,7 @@ struct Graph {
 struct Plan {
   std::unique_ptr<Descriptor> plan;  // null: no engine
   std::size_t workspace = 0;
+  std::string refusal = {};  // why there is none
 };
 
 // What an engine may not do: differ from run to run; round its factors where f32 was asked for;
@@ -250,6 +254,7 @@ bool allowed(const Descriptor& config, bool exact) {
 }
 
 Plan find_plan(const ConvCall& call, bool exact) try {
+  std::string refusal = "no engine is deterministic, exact enough and small enough";
   Graph graph(call);
   Descriptor whole(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
   whole.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, graph.operations);
@@ -281,14 +286,24 @@ Plan find_plan(const ConvCall& call, bool exact) try {
           int64_t workspace = 0, one = 0;
           need(cudnnBackendGetAttribute(plan->get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                         CUDNN_TYPE_INT64, 1, &one, &workspace));
-          if (workspace <= kMostWorkspace) return {std::move(plan), std::size_t(workspace)};
-        } catch (const NoEngine&) {  // the next one
+          if (workspace <= kMostWorkspace)
+            return {.plan = std::move(plan), .workspace = std::size_t(workspace)};
+        } catch (const NoEngine& no) {  // the next one
+          refusal = cudnnGetErrorString(no.status);
         }
-    } catch (const NoEngine&) {  // the next way to look for one
+    } catch (const NoEngine& no) {  // the next way to look for one
+      refusal = cudnnGetErrorString(no.status);
     }
-  return {};
-} catch (const NoEngine&) {
-  return {};
+  return {.plan = nullptr, .refusal = refusal};
+} catch (const NoEngine& no) {
+  return {.plan = nullptr, .refusal = cudnnGetErrorString(no.status)};
+}
+
+std::string text_of(const ConvCall& call, bool exact) {
+  const ConvSizes& s = call.sizes;
+  return str(name(call.kind), ' ', s.n, 'x', s.h, 'x', s.w, 'x', s.c, " to ", s.o, ", ", s.kh, 'x',
+             s.kw, " stride ", s.stride, ", ", call.type, exact ? " exact" : "",
+             call.bias ? ", bias" : "", call.add ? ", add" : "", call.relu ? ", relu" : "");
 }
 
 using Key = std::array<int64_t, 22>;
@@ -326,8 +341,11 @@ bool run_cudnn(const ConvCall& call) {
   const bool exact = call.type == DType::f32 && !fast_matmul();
   static std::map<Key, Plan>& plans = *new std::map<Key, Plan>;
   const auto [found, first] = plans.try_emplace(key_of(call, exact));
-  if (first) found->second = find_plan(call, exact);
   const Plan& plan = found->second;
+  if (first) {
+    found->second = find_plan(call, exact);
+    if (!plan.plan) tally(str("cuDNN refuses ", text_of(call, exact), ": ", plan.refusal));
+  }
   if (!plan.plan) return false;
 
   const Tensor workspace =

@@ -7,6 +7,7 @@
 #include "ops_cuda/matmul_twins.h"
 #include "ops_cuda/register.h"
 #include "tensor/precision.h"
+#include "tensor/tally.h"
 
 namespace munet::cuda {
 namespace {
@@ -105,7 +106,12 @@ const Plan& plan_for(const MatrixProduct& p) {
   std::unique_ptr<Plan>& plan =
       plans[{p.m, p.n, p.k, p.batch, p.transpose_a, p.transpose_b, int64_t(p.in), int64_t(p.out),
              fast, alignments[0], alignments[1], alignments[2]}];
-  if (!plan) plan = std::make_unique<Plan>(p, fast, alignments);
+  if (!plan) {
+    plan = std::make_unique<Plan>(p, fast, alignments);
+    if (!plan->found)
+      tally(str("cuBLASLt has no algorithm for ", p.m, 'x', p.k, " by ", p.k, 'x', p.n, ", ", p.in,
+                p.batch > 1 ? str(", ", p.batch, " of them") : ""));
+  }
   return *plan;
 }
 
@@ -116,6 +122,7 @@ void multiply(OnDevice, const MatrixProduct& p) {
   // A sum of nothing, and what cuBLASLt has no algorithm for.
   if (p.k == 0) return multiply_tiles<OnDevice>(p);
   const Plan& plan = plan_for(p);
+  tally(plan.found ? "product: cuBLASLt" : "product: own kernel");
   if (!plan.found) return multiply_tiles<OnDevice>(p);
   const Tensor workspace =
       plan.workspace ? Tensor::empty({int64_t(plan.workspace)}, DType::u8, p.device) : Tensor();

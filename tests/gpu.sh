@@ -29,7 +29,7 @@ step() {
   say "## $title" ""
   say '```'
   timeout $((limit < rest ? limit : rest)) "$@" >build/gpu/step.log 2>&1 || status=$?
-  tail -n 60 build/gpu/step.log | tee -a "$report"
+  tail -n 120 build/gpu/step.log | tee -a "$report"
   say '```'
   if ((status)); then say "FAILED: exit status $status after $((SECONDS - began)) s" ""; else
     say "passed in $((SECONDS - began)) s" ""
@@ -70,7 +70,7 @@ command -v ninja >/dev/null && generator=(-G Ninja)
 configure=(cmake -S . -B build/gpu "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DMUNET_CUDA=ON
   -DMUNET_VIDEO=OFF "-DCMAKE_CUDA_ARCHITECTURES=${MUNET_GPU_ARCHITECTURES:-native}"
   "-DCMAKE_PREFIX_PATH=$PWD/build/gpu-deps" "-DMUNET_CUDA_LIBRARIES=$libraries")
-step "Configure" 60 "${configure[@]}" || exit 1
+step "Configure" $((budget / 5)) "${configure[@]}" || exit 1
 step "Build" $((budget * 3 / 5)) cmake --build build/gpu -j "$(nproc)" --target parity_test cuda_test munet_program ||
   exit 1
 
