@@ -74,6 +74,11 @@ std::string choices(const CLI::Option& option) {
   return words;
 }
 
+// zsh runs bash's completions, once it is told to.
+constexpr char kBashInZsh[] =
+    "(($+functions[compdef])) || { autoload -U compinit && compinit }\n"
+    "autoload -U bashcompinit && bashcompinit\n";
+
 std::string bash_script(const CLI::App& app) {
   std::string commands, values;
   for (const CLI::App* command : app.get_subcommands({})) {
@@ -84,7 +89,7 @@ std::string bash_script(const CLI::App& app) {
         values += "    " + command->get_name() + ":" + option->get_name() + ") words='" + words +
                   "'; plain=1 ;;\n";
   }
-  return "# bash completion of munet; to use it: source <(munet completion bash)\n"
+  return "# completion of munet; to use it: source <(munet completion bash)\n"
          "_munet() {\n"
          "  local word=${COMP_WORDS[COMP_CWORD]} words= plain=\n"
          "  COMPREPLY=()\n"
@@ -143,10 +148,16 @@ void add_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
   CLI::App* command =
       app.add_subcommand("completion", "Completion of options and files for a shell");
-  command->add_option("SHELL", *shell, "The shell")->required()->check(CLI::IsMember({"bash"}));
+  command->add_option("SHELL", *shell, "The shell")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh"}));
   command->footer(
       "Examples:\n"
       "  source <(munet completion bash)                            in this shell\n"
-      "  munet completion bash > ~/.local/share/bash-completion/completions/munet   in all");
-  command->callback([&app] { std::fputs(bash_script(app).c_str(), stdout); });
+      "  munet completion bash > ~/.local/share/bash-completion/completions/munet   in all\n"
+      "  source <(munet completion zsh)                             in ~/.zshrc");
+  command->callback([&app, shell] {
+    if (*shell == "zsh") std::fputs(kBashInZsh, stdout);
+    std::fputs(bash_script(app).c_str(), stdout);
+  });
 }

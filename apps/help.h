@@ -11,5 +11,5 @@ std::string first_steps();
 // where a word was not expected, CLI11's own words elsewhere.
 std::string explain(const CLI::App& app, const CLI::ParseError& error);
 
-// `munet completion bash`: prints a script that completes subcommands, options and files.
+// `munet completion bash|zsh`: prints a script that completes subcommands, options and files.
 void add_completion(CLI::App& app);

@@ -70,5 +70,8 @@ TEST_CASE("help: completion for bash", "[apps]") {
   CHECK(completed("munet segment v.mp4 --memory ''") == "stm\nfifo\n");
   CHECK(completed("munet mask f.png --po") == "--polygon\n");
   CHECK(completed("munet segment v") == "\n");  // files: bash's own
-  check_error(munet_program({"completion", "zsh"}), "SHELL: zsh not in {bash}");
+  check_error(munet_program({"completion", "fish"}), "SHELL: fish not in {bash,zsh}");
+  const std::string zsh = munet_program({"completion", "zsh"}).out;
+  CHECK(zsh.find("bashcompinit\n") != std::string::npos);
+  CHECK(zsh.ends_with("\n" + script.out));
 }
