@@ -19,9 +19,9 @@ class Follower {
   // The mask in this file comes with the frame of this index.
   void give(int64_t index, std::string path) { masks_[index] = std::move(path); }
 
-  // The next frame's masks. With the first one comes --mask, which goes out as it came; with the
-  // first one after restart(), too. FileError
-  // if a mask or a frame cannot be used; the checkpoint is read when the first ones are good.
+  // The next frame's masks. With the first one, and the first one after restart(), comes --mask,
+  // which goes out as it came. FileError if a mask or a frame cannot be used; the checkpoint is
+  // read when the first ones are good.
   Finished operator()(SourceFrame frame);
   void restart() { segmenter_->reset(); }
 

@@ -1,4 +1,4 @@
-// Runs on the writing thread, but for the constructor and grey_bytes().
+// Runs on the writing thread, but for the constructor, finish() and grey_bytes().
 #include "apps/outputs.h"
 
 #include <algorithm>
