@@ -175,7 +175,7 @@ TEST_CASE("segment --preset: what is given beside it comes first", "[apps]") {
   };
   CHECK(settings({}) == std::pair(480, 5));
   CHECK(settings({"--preset", "fast"}) == std::pair(240, 10));
-  CHECK(settings({"--preset", "accurate"}) == std::pair(0, 2));
+  CHECK(settings({"--preset", "accurate"}) == std::pair(0, 5));
   CHECK(settings({"--every", "3", "--preset", "fast"}) == std::pair(240, 3));
   check_error(video.run({"--preset", "best"}), "--preset: best not in {fast,accurate}");
 }
