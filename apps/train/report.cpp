@@ -70,9 +70,11 @@ void draw(std::ostream& out, const std::string& title, const std::vector<Curve>&
     return kTop + (high - y) / (high - low) * (kHeight - kTop - kBottom);
   };
   out << "<figure><figcaption>" << escaped(title);
-  for (const Curve& curve : curves)
-    out << " <b style=\"color:" << curve.color << "\">" << escaped(curve.name)
-        << (curve.points.empty() ? "" : " " + short_number(curve.points.back().y)) << "</b>";
+  for (const Curve& curve : curves) {
+    out << " <b style=\"color:" << curve.color << "\">" << escaped(curve.name);
+    if (!curve.points.empty()) out << " " << short_number(curve.points.back().y);
+    out << "</b>";
+  }
   out << "</figcaption><svg viewBox=\"0 0 " << kWidth << " " << kHeight << "\">";
   for (int i = 0; i <= 4; ++i) {
     const double value = low + (high - low) * i / 4;
