@@ -26,6 +26,7 @@ void for_keys(C& c, F&& f) {
   f("mu_tau", c.mu_tau);
   f("mu_scale", c.mu_scale);
   f("border", c.border);
+  f("position_cue", c.position_cue);
   f("top_k", c.top_k);
   f("pad_order", c.pad_order);
 }
@@ -61,6 +62,8 @@ void check_values(const Config& c, const std::string& source) {
   check_range(source, "mu_sign", c.mu_sign, -1, 1);
   check_range(source, "mu_tau", c.mu_tau, 1e-6, 1e6);
   check_range(source, "mu_scale", c.mu_scale, 1e-6, 1e6);
+  check(!c.position_cue || c.key_dim % 2 == 0, source,
+        ": model key key_dim is even where position_cue is set; found ", c.key_dim);
   check_range(source, "top_k", c.top_k, 0, 1 << 20);
 }
 

@@ -19,6 +19,7 @@ struct Config {
   double mu_tau = 1;                 // softmax temperature over hypotheses, > 0
   double mu_scale = 1;               // displacement is divided by this before the motion CNN
   std::string border = "zero";       // zero | exclude: hypotheses outside the frame
+  bool position_cue = false;         // where a cell lies is part of its key (position.h)
   int top_k = 0;                     // memory positions that take part in a read, 0 = all
   std::string pad_order = "pad_then_normalise";  // or normalise_then_pad
 

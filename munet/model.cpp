@@ -20,6 +20,7 @@ MUNet::MUNet(const Config& c, Rng& rng)
     mu_layer.emplace(c, depth, rng);
     if (c.fusion == "attention") msam.emplace(depth, rng);
   }
+  if (c.position_cue) position.emplace(c.key_dim);
   if (!c.share_kv) kv_reference.emplace(depth, c.key_dim, c.value_dim, rng);
 }
 
@@ -55,7 +56,12 @@ KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
   }
   for (Tensor& input : inputs) input = cast(input, x.dtype());
   const TrunkFeatures f = encoder_r(x, inputs);
-  return kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4);
+  return placed(kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4));
+}
+
+KeyValue MUNet::placed(KeyValue kv) const {
+  if (position) kv.key = (*position)(kv.key);
+  return kv;
 }
 
 Tensor MUNet::fuse_motion(const QueryFeatures& query, const QueryFeatures* previous,
@@ -85,6 +91,7 @@ void MUNet::visit(nn::Visitor& v) {
   if (msam) v("msam", *msam);
   v("kv_query", kv_query);
   if (kv_reference) v("kv_reference", *kv_reference);
+  if (position) v("position", *position);
   v("decoder", decoder);
 }
 

@@ -12,6 +12,7 @@
 #include "munet/matcher.h"
 #include "munet/msam.h"
 #include "munet/mu_layer.h"
+#include "munet/position.h"
 #include "munet/resnet.h"
 
 namespace munet {
@@ -41,7 +42,7 @@ struct MUNet : nn::Module {
                      Tensor* matched = nullptr);
 
   // The query's key and value from F_out.
-  KeyValue query_key_value(const Tensor& f_out) { return kv_query(f_out); }
+  KeyValue query_key_value(const Tensor& f_out) const { return placed(kv_query(f_out)); }
 
   // Decoder: read [n, h/16*w/16, value_dim] of the memory and the query's own value and skips ->
   // z [n,h,w], each object's log-odds; soft_aggregate(z) makes them compete.
@@ -60,7 +61,11 @@ struct MUNet : nn::Module {
   std::optional<Msam> msam;         // absent where motion = none or fusion = add
   KeyValueHead kv_query;
   std::optional<KeyValueHead> kv_reference;  // absent where share_kv
+  std::optional<PositionCue> position;       // only where position_cue
   Decoder decoder;
+
+ private:
+  KeyValue placed(KeyValue kv) const;  // with the position cue, if there is one
 };
 
 // A model from a checkpoint: keys from its metadata, weights from its tensors, NoGrad-ready

@@ -148,6 +148,44 @@ TEST_CASE("gradients reach every parameter and are right", "[model]") {
   }
 }
 
+// The sines from their definition; then what they are for.
+TEST_CASE("position cue: keys know where they are, and their product how far apart", "[model]") {
+  constexpr int kDepth = 12;
+  PositionCue cue(kDepth);
+  for (int c = 0; c < 6; ++c) cue.gain.data<float>()[c] = 0.3f + 0.1f * float(c);
+  const Tensor key = random_tensor({2, 5, 7, kDepth}, 3), placed = cue(key);
+  const auto s = [&](int64_t n, int64_t y, int64_t x, int64_t c) {
+    const int64_t at = ((n * 5 + y) * 7 + x) * kDepth + c;
+    return double(placed.data<float>()[at]) - double(key.data<float>()[at]);
+  };
+  const double waves[] = {4, std::sqrt(4.0 * 128), 128};
+  for (int64_t y = 0; y < 5; ++y)
+    for (int64_t x = 0; x < 7; ++x)
+      for (int64_t c = 0; c < 6; ++c) {
+        const double angle = 2 * std::acos(-1.0) * double(c < 3 ? x : y) / waves[c % 3];
+        CHECK(s(1, y, x, c) == Approx((0.3 + 0.1 * double(c)) * std::sin(angle)).margin(1e-6));
+        CHECK(s(1, y, x, c + 6) == Approx((0.3 + 0.1 * double(c)) * std::cos(angle)).margin(1e-6));
+      }
+  const auto product = [&](int64_t y, int64_t x, int64_t v, int64_t u) {
+    double sum = 0;
+    for (int64_t c = 0; c < kDepth; ++c) sum += s(0, y, x, c) * s(0, v, u, c);
+    return sum;
+  };
+  CHECK(product(0, 1, 2, 4) == Approx(product(2, 3, 4, 6)).margin(1e-5));
+  CHECK(product(1, 1, 1, 1) > product(1, 1, 1, 2) + 0.09);
+  CHECK_THROWS_WITH(cue(key.view({1, 2, 5, 84})),
+                    "position_cue: expected keys [n,h,w,12]; given [1, 2, 5, 84]");
+
+  Config config = preset("munet18");
+  CHECK_FALSE(config.position_cue);
+  CHECK_FALSE(preset("munet50").position_cue);
+  config.position_cue = true;
+  Rng rng{1};
+  MUNet with(config, rng);
+  CHECK(nn::state_dict(with).at("position.gain").shape() == Shape{32});
+  CHECK(config_from_json(to_json(config), "file") == config);
+}
+
 TEST_CASE("keys: JSON there and back, and what is wrong is named", "[model]") {
   for (const char* name : {"munet50", "munet18"})
     CHECK(config_from_json(to_json(preset(name)), "file") == preset(name));
@@ -169,6 +207,8 @@ TEST_CASE("keys: JSON there and back, and what is wrong is named", "[model]") {
   CHECK(text(R"({"key_dim": 1e12})") != "");
   CHECK(text(R"({"key_dim": 100000000000})") ==
         "a.safetensors: model key key_dim is between -1.07374e+09 and 1.07374e+09; found 1e+11");
+  CHECK(text(R"({"key_dim": 7, "position_cue": true})") ==
+        "a.safetensors: model key key_dim is even where position_cue is set; found 7");
   CHECK(text(R"({"motion": "flow"})") ==
         "a.safetensors: model key motion is one of full, displacement, none; found 'flow'");
   CHECK(text(R"({"format": 2})") ==

@@ -95,6 +95,7 @@ MUNet tiny_model(const std::string& ref_extra) {
   config.window = 5;
   config.mu_tau = 0.5;
   config.ref_extra = ref_extra;
+  config.position_cue = true;
   Rng rng{3};
   MUNet model(config, rng);
   fill_like_reference(model);

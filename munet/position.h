@@ -1,0 +1,22 @@
+// A position cue in the memory (key position_cue): of two places that look alike, the nearer one
+// answers.
+#pragma once
+
+#include "nn/module.h"
+
+namespace munet {
+
+struct PositionCue : nn::Module {
+  explicit PositionCue(int key_dim);  // even
+
+  // key [n,h,w,d] + s. Channels c and c + d/2 of s are gain[c] times the sine and cosine of the
+  // cell's column (c < d/4) or row, with wavelengths from 4 to 128 cells: the product of two cells'
+  // s depends on their distance alone and is largest at 0. Added to the keys of the memory and of
+  // the query. Gradients: key, gain. ShapeError on another d.
+  Tensor operator()(const Tensor& key) const;
+  void visit(nn::Visitor& v) override { v("gain", gain); }
+
+  Tensor gain;  // [d/2]; new: 0.5
+};
+
+}  // namespace munet
