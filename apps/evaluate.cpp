@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 struct Options : NetworkOptions {
   std::string results, dataset, set, resolution = "480p", out, seen, run;
   int jobs = 0;
-  bool per_frame = false, trust = false;
+  bool per_frame = false, switches = false, trust = false;
 };
 
 constexpr const char* kGlobalHeader = "J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n";
@@ -68,6 +68,21 @@ std::string per_frame_csv(const std::vector<SequenceScores>& scores) {
         csv += str(sequence.name, "_", object.id, ",", object.frames[i]) +
                text(",%.9f,%.9f\n", object.j[i], object.f[i]);
   return csv;
+}
+
+std::string switches_csv(const std::vector<SequenceScores>& scores) {
+  std::string csv = "Sequence,Frames,Switched\n";
+  for (const Switches& of : count_switches(scores))
+    csv += str(of.name, ",", of.frames, ",", of.switched, "\n");
+  return csv;
+}
+
+void print_switches(const std::vector<SequenceScores>& scores) {
+  std::size_t frames = 0, switched = 0;
+  const std::vector<Switches> all = count_switches(scores);
+  for (const Switches& of : all) frames += of.frames, switched += of.switched;
+  std::printf("Identity switches: %zu of %zu frames in %zu sequences of several objects\n\n",
+              switched, frames, all.size());
 }
 
 void print_tables(const Truth& truth, const std::vector<ScoreRow>& rows, const ScoreRow& mean,
@@ -130,6 +145,7 @@ void evaluate(const Options& options) {
   const std::string youtube = seen ? youtube_csv(seen->means(rows)) : "";
   print_tables(truth, rows, mean, masks);
   std::printf("\n%s", youtube.c_str());
+  if (options.switches) print_switches(scores);
   if (speed) {
     std::printf("%s\n\n", speed_line(*speed).c_str());
     write_result(out / ("speed-" + truth.set + ".json"), speed_json(*speed));
@@ -138,6 +154,7 @@ void evaluate(const Options& options) {
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
   if (!youtube.empty()) write_csv(out, "youtube", truth.set, youtube);
   if (options.trust) write_result(out / ("trust-" + truth.set + ".csv"), trust_csv(speed->trust));
+  if (options.switches) write_csv(out, "switches", truth.set, switches_csv(scores));
   if (options.per_frame) write_csv(out, "per-frame", truth.set, per_frame_csv(scores));
 }
 
@@ -175,6 +192,9 @@ void add_evaluate(CLI::App& app) {
                           "First segment the data set with this checkpoint into RESULTS, an empty "
                           "folder or none, and say how fast");
   command->add_flag("--per-frame", options->per_frame, "Also write J and F of every frame");
+  command->add_flag("--switches", options->switches,
+                    "Also count frames in which a mask covers more of another object's truth than "
+                    "of its own");
   command
       ->add_option("-j,--jobs", options->jobs,
                    "Threads: sequences scored at a time; of the network (default: all cores)")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <numeric>
 #include <set>
 #include <utility>
@@ -108,16 +109,23 @@ class Scorer {
   }
 
   void score(std::size_t t, const Mask& wanted, const Mask& found) {
+    std::map<int, Region> truths;
+    for (const int id : objects_)
+      truths.emplace(id, region_of(wanted.ids, wanted.width, wanted.height, id));
     for (const int id : objects_) {
       auto at = std::find_if(scores_.objects.begin(), scores_.objects.end(),
                              [id](const ObjectScores& object) { return object.id >= id; });
       if (at == scores_.objects.end() || at->id != id)
-        at = scores_.objects.insert(at, {id, {}, {}, {}});
-      const Region truth = region_of(wanted.ids, wanted.width, wanted.height, id),
+        at = scores_.objects.insert(at, {id, {}, {}, {}, {}});
+      const Region &truth = truths.at(id),
                    result = region_of(found.ids, found.width, found.height, id);
       at->frames.push_back(sequence_.masks[t].stem().string());
       at->j.push_back(region_similarity(truth, result));
       at->f.push_back(boundary_accuracy(truth, result));
+      const int64_t own = overlap(truth, result);
+      at->switched.push_back(std::any_of(truths.begin(), truths.end(), [&](const auto& other) {
+        return other.first != id && overlap(other.second, result) > own;
+      }));
     }
   }
 
@@ -228,6 +236,20 @@ std::vector<SequenceScores> score_all(const Truth& truth, const fs::path& result
     }
   });
   return scores;
+}
+
+std::vector<Switches> count_switches(const std::vector<SequenceScores>& scores) {
+  std::vector<Switches> all;
+  for (const SequenceScores& sequence : scores) {
+    if (sequence.objects.size() < 2) continue;
+    std::map<std::string, bool> frames;
+    for (const ObjectScores& object : sequence.objects)
+      for (std::size_t i = 0; i < object.frames.size(); ++i)
+        frames[object.frames[i]] |= object.switched[i];
+    Switches& of = all.emplace_back(Switches{sequence.name, frames.size(), 0});
+    for (const auto& [frame, switched] : frames) of.switched += switched;
+  }
+  return all;
 }
 
 ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object) {

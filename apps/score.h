@@ -35,11 +35,14 @@ class TruthReader {
   int white_ = 0;  // what 255 is
 };
 
-// One object; frames, j and f belong together.
+// One object; frames, j, f and switched belong together.
 struct ObjectScores {
   int id;
   std::vector<std::string> frames;  // stems of their files
   std::vector<double> j, f;
+  // An identity switch: the object's result covers more pixels of another object's truth than of
+  // its own.
+  std::vector<bool> switched;
 };
 
 struct SequenceScores {
@@ -68,6 +71,13 @@ struct ScoreRow {
   munet::Statistics j, f;
   bool seen = true;  // YouTube-VOS: of a category that the training set has
 };
+// Scored frames of a sequence with several objects, and in how many one or more are switched.
+struct Switches {
+  std::string name;
+  std::size_t frames, switched;
+};
+std::vector<Switches> count_switches(const std::vector<SequenceScores>& scores);
+
 ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object);
 
 // The mean over objects, each counting the same.

@@ -76,6 +76,11 @@ Region region_of(const std::vector<uint8_t>& ids, int width, int height, int id)
   return region;
 }
 
+int64_t overlap(const Region& a, const Region& b) {
+  check_same_size("overlap", a, b);
+  return count_both(a, b);
+}
+
 double region_similarity(const Region& truth, const Region& result) {
   check_same_size("region_similarity", truth, result);
   const int64_t both = count_both(truth, result), any = count(truth) + count(result) - both;

@@ -23,6 +23,9 @@ Region region_of(const std::vector<uint8_t>& ids, int width, int height, int id)
 // J = |truth and result| / |truth or result|; 1 if both are empty. ShapeError if sizes differ.
 double region_similarity(const Region& truth, const Region& result);
 
+// Pixels in both. ShapeError if sizes differ.
+int64_t overlap(const Region& a, const Region& b);
+
 // F = 2 P R / (P + R), 0 if P + R is. P: the share of the result's boundary at most
 // boundary_tolerance() from the truth's; R: the other way round. No boundary in the result alone:
 // P = 1, R = 0; in the truth alone: P = 0, R = 1; in neither: F = 1. ShapeError if sizes differ.

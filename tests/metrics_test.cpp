@@ -148,6 +148,7 @@ TEST_CASE("metrics: wrong sizes", "[data]") {
   CHECK_THROWS_WITH(region_of({1, 2, 3}, 2, 2, 1), "region_of: expected 2x2 ids; got 3");
   CHECK_THROWS_WITH(region_similarity(a, b),
                     "region_similarity: expected regions of one size; got 3x2 and 2x3");
+  CHECK_THROWS_WITH(overlap(a, b), "overlap: expected regions of one size; got 3x2 and 2x3");
   CHECK_THROWS_WITH(boundary_accuracy(a, b),
                     "boundary_accuracy: expected regions of one size; got 3x2 and 2x3");
   CHECK_THROWS_WITH(statistics({}), "statistics: expected at least one frame; got none");
