@@ -32,6 +32,7 @@ Range range_of(std::string_view key) {
   if (key == "hue") return {0, 0.5};
   if (key == "scale") return {0, 0.9};
   if (key == "still_max_step") return {0, 2048};
+  if (key == "stills_first") return {0, 1e12};
   return {0, 1};
 }
 

@@ -40,7 +40,9 @@ struct ClipOptions {
   // A still's camera path: standard deviations of its speed per frame; jerks are a fifth of them.
   double still_rotate = 6, still_scale = 0.06, still_shift = 0.07;
   int still_max_step = 192;  // pixels from frame to frame, at most
-  double merge = 0;          // chance of a second clip's objects on top of the first's
+  // > 0: clips 0 to stills_first - 1 are of stills alone, all later ones of videos alone.
+  int64_t stills_first = 0;
+  double merge = 0;  // chance of a second clip's objects on top of the first's
   // Against identity switches: chance of one more instance of the same kind (another time of the
   // same video, the same still, or another of its kind), in front of or behind the objects.
   double compose = 0;
@@ -75,6 +77,7 @@ void for_clip_keys(Options& o, F&& f) {
   f("still_scale", o.still_scale);
   f("still_shift", o.still_shift);
   f("still_max_step", o.still_max_step);
+  f("stills_first", o.stills_first);
   f("merge", o.merge);
   f("compose", o.compose);
   f("compose_background", o.compose_background);

@@ -36,28 +36,31 @@ class DataClips : public ClipSource {
     check_clip_options(options);
     check(!parts.empty(), "data: expected at least one part; given none");
     std::size_t frames = 0;
+    double shares = 0;
     for (const DataPart& part : parts) {
       Part& mine = parts_.emplace_back();
       mine.share = part.share;
-      total_share_ += part.share;
+      shares += part.share;
       summary_ += summary_.empty() ? "" : "; ";
       if (part.kind == "toy")
         mine.toy = toy_clips(options, seed), summary_ += mine.toy->summary();
       else
         frames += add_set(mine, part);
     }
-    check(total_share_ > 0, "data: expected a share above 0; given none");
+    check(shares > 0, "data: expected a share above 0; given none");
+    check_stages();
     allowed_faults_ = std::max<std::size_t>(1, frames / 50);
   }
 
   Clip clip(uint64_t index) const override {
     Rng rng{random_bits(seed_ ^ name_seed("clips"), index)};
     std::string last_fault;
+    const Stage stage = stage_of(index);
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
-      const Part& part = draw_part(rng);
+      const Part& part = draw_part(stage, rng);
       if (part.toy) return part.toy->clip(rng.bits());
       try {
-        if (std::optional<Clip> clip = draw(part, rng)) return std::move(*clip);
+        if (std::optional<Clip> clip = draw(part, stage, rng)) return std::move(*clip);
       } catch (const FileError& e) {
         last_fault = e.what();
         note_fault(last_fault);
@@ -85,6 +88,7 @@ class DataClips : public ClipSource {
  private:
   struct Part {
     double share = 1;
+    std::size_t videos = 0, stills = 0;
     std::unique_ptr<TrainingSet> set;
     std::unique_ptr<ClipSource> toy;
   };
@@ -92,11 +96,35 @@ class DataClips : public ClipSource {
     const TrainingSet* set;
     std::size_t item;
   };
+  enum class Stage { all, stills, videos };
   static constexpr int kAttempts = 100;
+
+  Stage stage_of(uint64_t index) const {
+    if (options_.stills_first == 0) return Stage::all;
+    return index < uint64_t(options_.stills_first) ? Stage::stills : Stage::videos;
+  }
+  static bool in(Stage stage, const Part& part) {
+    return stage == Stage::all || (part.stills > 0) == (stage == Stage::stills);
+  }
+
+  void check_stages() const {
+    if (options_.stills_first == 0) return;
+    bool any[2] = {};
+    for (const Part& part : parts_) {
+      check(part.videos == 0 || part.stills == 0,
+            "data: stills_first expects parts of videos alone and of stills alone; one has ",
+            part.videos, " videos and ", part.stills, " stills (list=videos, list=stills)");
+      any[part.stills > 0] = true;
+    }
+    check(any[0] && any[1],
+          "data: stills_first expects parts of videos and parts of stills; found ",
+          any[0] ? "videos" : "stills", " alone");
+  }
 
   std::size_t add_set(Part& mine, const DataPart& part) {
     mine.set = open_training_set(part);
-    std::size_t frames = 0, videos = 0, stills = 0;
+    std::size_t frames = 0;
+    std::size_t &videos = mine.videos, &stills = mine.stills;
     const std::vector<TrainingItem>& items = mine.set->items();
     for (std::size_t i = 0; i < items.size(); ++i) {
       frames += items[i].frames.size();
@@ -117,15 +145,21 @@ class DataClips : public ClipSource {
   // Stills without categories: those of one set count as one kind (cats, balloons, people).
   static std::string default_kind(const TrainingItem& item) { return "set " + item.part; }
 
-  const Part& draw_part(Rng& rng) const {
-    double at = rng.uniform(0, total_share_);
-    for (const Part& part : parts_)
-      if ((at -= part.share) < 0) return part;
-    return parts_.back();
+  const Part& draw_part(Stage stage, Rng& rng) const {
+    double total = 0;
+    for (const Part& part : parts_) total += in(stage, part) ? part.share : 0;
+    double at = rng.uniform(0, total);
+    const Part* last = nullptr;
+    for (const Part& part : parts_) {
+      if (!in(stage, part)) continue;
+      last = &part;
+      if ((at -= part.share) < 0) break;
+    }
+    return *last;
   }
 
   // Nothing where the footage does not give a clip: too short, or no object in view.
-  std::optional<Clip> draw(const Part& part, Rng& rng) const {
+  std::optional<Clip> draw(const Part& part, Stage stage, Rng& rng) const {
     const bool merge = rng.uniform() < options_.merge;
     const bool compose = rng.uniform() < options_.compose;
     const bool labelled = compose && rng.uniform() >= options_.compose_background;
@@ -138,7 +172,7 @@ class DataClips : public ClipSource {
     if (!scene) return {};
     const int own = scene->objects();
     if (merge) {
-      const Part& other = draw_part(rng);
+      const Part& other = draw_part(stage, rng);
       const std::optional<Footage> second = other.toy ? std::nullopt : draw_from(other, rng);
       const int left = room - own;
       if (second && left > 0)
@@ -147,7 +181,7 @@ class DataClips : public ClipSource {
     }
     if (compose && (!labelled || scene->objects() < options_.max_objects))
       add_kin(*scene, *footage, 1 + int(rng.below(own)), labelled, rng);
-    if (occlude) add_occluder(*scene, rng);
+    if (occlude) add_occluder(*scene, stage, rng);
     Clip clip = std::move(*scene).finish();
     if (clip.objects == 0) return {};
     const TrainingItem& item = footage->of();
@@ -188,12 +222,12 @@ class DataClips : public ClipSource {
   }
 
   // Any object of any still (or of this data's videos, if there is no still), in front.
-  void add_occluder(Scene& scene, Rng& rng) const {
+  void add_occluder(Scene& scene, Stage stage, Rng& rng) const {
     std::optional<Footage> other;
     if (!stills_.empty()) {
       const Place place = stills_[std::size_t(rng.below(int64_t(stills_.size())))];
       other = draw_footage(*place.set, place.item, options_, rng);
-    } else if (const Part& part = draw_part(rng); part.set) {
+    } else if (const Part& part = draw_part(stage, rng); part.set) {
       other = draw_from(part, rng);
     }
     Scene::Part part;
@@ -215,7 +249,6 @@ class DataClips : public ClipSource {
   std::vector<Part> parts_;
   std::vector<Place> stills_;
   std::map<std::string, std::vector<Place>> of_kind_;
-  double total_share_ = 0;
   std::string summary_;
   std::vector<std::string> notices_;
   std::size_t allowed_faults_ = 1;

@@ -102,5 +102,5 @@ TEST_CASE("clip options: each key has a range", "[clips]") {
                     "clips: expected resize_low <= resize_high; given 2 and 1.5");
   int keys = 0;
   for_clip_keys(options, [&](const char*, auto&) { ++keys; });
-  CHECK(keys == 26);
+  CHECK(keys == 27);
 }

@@ -158,6 +158,27 @@ TEST_CASE("data clips: shares say how often each part is drawn", "[clips]") {
         "shapes drawn on the fly");
 }
 
+TEST_CASE("data clips: stills first, then videos", "[clips]") {
+  const Data data;
+  ClipOptions options = small();
+  options.stills_first = 20;
+  options.merge = options.occlude = 0.5;
+  const auto source = open({data.videos, data.cats, "toy"}, options);
+  int toys = 0;
+  for (uint64_t index = 0; index < 60; ++index) {
+    const std::string name = source->clip(index).name;
+    CHECK(name.starts_with("cats/") == (index < 20));
+    toys += name.starts_with("toy");
+  }
+  CHECK(toys > 5);
+  CHECK_THROWS_WITH(open({data.cats}, options),
+                    "data: stills_first expects parts of videos and parts of stills; found stills "
+                    "alone");
+  CHECK_THROWS_WITH(open({data.videos}, options),
+                    "data: stills_first expects parts of videos and parts of stills; found videos "
+                    "alone");
+}
+
 TEST_CASE("data clips: the same from a pack", "[clips]") {
   const Data data;
   std::vector<std::unique_ptr<TrainingSet>> sets;

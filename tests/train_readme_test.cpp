@@ -76,9 +76,12 @@ TEST_CASE("train: every command of its README runs", "[train]") {
   const std::string short_form =
       "--threads 1 --set backbone=resnet18 --set key_dim=4 --set value_dim=8 --set decoder_dim=8 "
       "--set clip_frames=2 --set crop=32 --set min_pixels=10 --set steps=1";
-  std::string script = "set -e; cd " + folder.path.string() +
-                       "; munet() { if [ $1 = train ]; then " + program_path() + " \"$@\" " +
-                       short_form + "; else " + program_path() + " \"$@\"; fi; }\n";
+  std::string script =
+      "set -e; cd " + folder.path.string() +
+      "; munet() { case \"$*\" in *→*) stages=' --set steps=2 --set stills_first=1';; "
+      "*) stages=;; esac; if [ $1 = train ]; then " +
+      program_path() + " \"$@\" " + short_form + "$stages; else " + program_path() +
+      " \"$@\"; fi; }\n";
   for (const std::string& block : found) script += block;
   save_text(folder / "script", script);
   const int status = std::system(

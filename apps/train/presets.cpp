@@ -35,6 +35,16 @@ Recipe still_images() {
   return r;
 }
 
+// Protocols (3-1) and (3-2): both stages in one run.
+Recipe after_stills(Recipe r) {
+  const int64_t stills = still_images().steps;
+  r.clips.stills_first = stills;
+  r.steps += stills;
+  return r;
+}
+Recipe static_davis17() { return after_stills(davis17()); }
+Recipe static_both() { return after_stills(davis17_ytvos18()); }
+
 // What the shipped model is trained with; differences to the paper are measured in README.md.
 Recipe ours() {
   Recipe r;
@@ -77,9 +87,14 @@ Recipe toy() {
 }
 
 const std::map<std::string, Recipe (*)()> kPresets = {
-    {"munet50", paper},   {"static", still_images},
-    {"davis17", davis17}, {"davis17+ytvos18", davis17_ytvos18},
-    {"ours", ours},       {"toy", toy},
+    {"munet50", paper},
+    {"static", still_images},
+    {"davis17", davis17},
+    {"davis17+ytvos18", davis17_ytvos18},
+    {"static→davis17", static_davis17},
+    {"static→both", static_both},
+    {"ours", ours},
+    {"toy", toy},
 };
 
 }  // namespace

@@ -40,8 +40,8 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-// "munet50" (the paper's recipe on no data yet), "static", "davis17", "davis17+ytvos18", "toy",
-// "ours". Error on another name.
+// "munet50" (the paper's recipe on no data yet), "static", "davis17", "davis17+ytvos18",
+// "static→davis17", "static→both", "toy", "ours". Error on another name.
 Recipe recipe_preset(const std::string& name);
 std::vector<std::string> recipe_presets();
 
