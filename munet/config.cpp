@@ -1,9 +1,8 @@
 #include "munet/config.h"
 
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 
-#include "tensor/error.h"
+#include "munet/keys.h"
 
 namespace munet {
 namespace {
@@ -31,40 +30,25 @@ void for_keys(C& c, F&& f) {
   f("pad_order", c.pad_order);
 }
 
-void check_range(const std::string& source, const char* key, double value, double low,
-                 double high) {
-  check(value >= low && value <= high, source, ": model key ", key, " is between ", low, " and ",
-        high, "; found ", value);
-}
-
-void check_choice(const std::string& source, const char* key, const std::string& value,
-                  std::initializer_list<const char*> choices) {
-  std::string list;
-  for (const char* choice : choices) {
-    if (value == choice) return;
-    list += (list.empty() ? "" : ", ") + std::string(choice);
-  }
-  throw Error(str(source, ": model key ", key, " is one of ", list, "; found '", value, "'"));
-}
-
 void check_values(const Config& c, const std::string& source) {
-  check_choice(source, "backbone", c.backbone, {"resnet50", "resnet18"});
-  check_choice(source, "ref_extra", c.ref_extra, {"none", "others", "inverse"});
-  check_choice(source, "motion", c.motion, {"full", "displacement", "none"});
-  check_choice(source, "fusion", c.fusion, {"attention", "add"});
-  check_choice(source, "border", c.border, {"zero", "exclude"});
-  check_choice(source, "pad_order", c.pad_order, {"pad_then_normalise", "normalise_then_pad"});
-  check_range(source, "key_dim", c.key_dim, 1, 4096);
-  check_range(source, "value_dim", c.value_dim, 1, 4096);
-  check_range(source, "decoder_dim", c.decoder_dim, 1, 4096);
-  check_range(source, "window", c.window, 1, 255);
-  check(c.window % 2 == 1, source, ": model key window is odd; found ", c.window);
-  check_range(source, "mu_sign", c.mu_sign, -1, 1);
-  check_range(source, "mu_tau", c.mu_tau, 1e-6, 1e6);
-  check_range(source, "mu_scale", c.mu_scale, 1e-6, 1e6);
-  check(!c.position_cue || c.key_dim % 2 == 0, source,
-        ": model key key_dim is even where position_cue is set; found ", c.key_dim);
-  check_range(source, "top_k", c.top_k, 0, 1 << 20);
+  const std::string where = source + ": model key";
+  check_choice(where, "backbone", c.backbone, {"resnet50", "resnet18"});
+  check_choice(where, "ref_extra", c.ref_extra, {"none", "others", "inverse"});
+  check_choice(where, "motion", c.motion, {"full", "displacement", "none"});
+  check_choice(where, "fusion", c.fusion, {"attention", "add"});
+  check_choice(where, "border", c.border, {"zero", "exclude"});
+  check_choice(where, "pad_order", c.pad_order, {"pad_then_normalise", "normalise_then_pad"});
+  check_range(where, "key_dim", c.key_dim, 1, 4096);
+  check_range(where, "value_dim", c.value_dim, 1, 4096);
+  check_range(where, "decoder_dim", c.decoder_dim, 1, 4096);
+  check_range(where, "window", c.window, 1, 255);
+  check(c.window % 2 == 1, where, " window is odd; found ", c.window);
+  check_range(where, "mu_sign", c.mu_sign, -1, 1);
+  check_range(where, "mu_tau", c.mu_tau, 1e-6, 1e6);
+  check_range(where, "mu_scale", c.mu_scale, 1e-6, 1e6);
+  check(!c.position_cue || c.key_dim % 2 == 0, where,
+        " key_dim is even where position_cue is set; found ", c.key_dim);
+  check_range(where, "top_k", c.top_k, 0, 1 << 20);
 }
 
 }  // namespace
@@ -107,7 +91,7 @@ Config config_from_json(const std::string& text, const std::string& source) {
                                                      : found->is_number();
     check(fits, source, ": model key ", key, " has the wrong type; found ", found->dump());
     if constexpr (std::is_same_v<T, int>) {  // in range before it is narrowed
-      check_range(source, key, found->template get<double>(), -(1 << 30), 1 << 30);
+      check_range(source + ": model key", key, found->template get<double>(), -(1 << 30), 1 << 30);
     }
     value = found->template get<T>();
     json.erase(key);

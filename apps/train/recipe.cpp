@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 
+#include "munet/keys.h"
 #include "nn/optim.h"
 #include "tensor/error.h"
 
@@ -56,41 +56,28 @@ bool fits(const Json& json) {
          std::all_of(json.begin(), json.end(), [](const Json& e) { return e.is_string(); });
 }
 
-void check_choice(const std::string& source, const char* key, const std::string& value,
-                  std::initializer_list<const char*> choices) {
-  std::string list;
-  for (const char* choice : choices) {
-    if (value == choice) return;
-    list += (list.empty() ? "" : ", ") + std::string(choice);
-  }
-  throw Error(str(source, ": key ", key, " is one of ", list, "; found '", value, "'"));
-}
-
 void check_values(const Recipe& r, const std::string& source) {
-  const auto range = [&](const char* key, double value, double low, double high) {
-    check(value >= low && value <= high, source, ": key ", key, " is between ", low, " and ", high,
-          "; found ", value);
-  };
-  check_choice(source, "rollout", r.rollout, {"ref_only", "recurrent"});
-  check_choice(source, "schedule", r.schedule, {"constant", "step", "cosine"});
+  const std::string where = source + ": key";
+  check_choice(where, "rollout", r.rollout, {"ref_only", "recurrent"});
+  check_choice(where, "schedule", r.schedule, {"constant", "step", "cosine"});
   check_clip_options(r.clips);
-  check(r.clips.crop % 16 == 0, source, ": key crop is a multiple of 16; found ", r.clips.crop);
-  range("bootstrap", r.loss.bootstrap, 1e-6, 1);
-  range("lambda", r.loss.lambda, 0, 1e6);
-  range("steps", double(r.steps), 1, 1e12);
-  range("accumulate", r.accumulate, 1, 4096);
-  range("lr", r.lr, 0, 1e3);
-  range("encoder_lr", r.encoder_lr, 0, 1e3);
-  range("weight_decay", r.weight_decay, 0, 1e3);
-  range("clip_norm", r.clip_norm, 0, 1e12);
-  range("warm_up", double(r.warm_up), 0, 1e12);
-  range("lr_step", double(r.lr_step), 1, 1e12);
-  range("lr_gamma", r.lr_gamma, 0, 1);
-  range("lr_floor", r.lr_floor, 0, 1);
-  range("cosine_minutes", r.cosine_minutes, 0, 1e9);
-  range("ema", r.ema, 0, 1 - 1e-9);
-  range("validate_every", double(r.validate_every), 0, 1e12);
-  range("validate_size", r.validate_size, 32, 4096);
+  check(r.clips.crop % 16 == 0, where, " crop is a multiple of 16; found ", r.clips.crop);
+  check_range(where, "bootstrap", r.loss.bootstrap, 1e-6, 1);
+  check_range(where, "lambda", r.loss.lambda, 0, 1e6);
+  check_range(where, "steps", double(r.steps), 1, 1e12);
+  check_range(where, "accumulate", r.accumulate, 1, 4096);
+  check_range(where, "lr", r.lr, 0, 1e3);
+  check_range(where, "encoder_lr", r.encoder_lr, 0, 1e3);
+  check_range(where, "weight_decay", r.weight_decay, 0, 1e3);
+  check_range(where, "clip_norm", r.clip_norm, 0, 1e12);
+  check_range(where, "warm_up", double(r.warm_up), 0, 1e12);
+  check_range(where, "lr_step", double(r.lr_step), 1, 1e12);
+  check_range(where, "lr_gamma", r.lr_gamma, 0, 1);
+  check_range(where, "lr_floor", r.lr_floor, 0, 1);
+  check_range(where, "cosine_minutes", r.cosine_minutes, 0, 1e9);
+  check_range(where, "ema", r.ema, 0, 1 - 1e-9);
+  check_range(where, "validate_every", double(r.validate_every), 0, 1e12);
+  check_range(where, "validate_size", r.validate_size, 32, 4096);
 }
 
 Json json_of(const Recipe& recipe) {
