@@ -10,37 +10,23 @@ channels-last and frozen PyTorch, graph optimisation of ONNX Runtime and OpenVIN
 cost volume as one product (that is how the reference states the network). Where the CPU has bf16 instructions, OpenVINO rounds to
 bf16 unless told otherwise: "openvino" is asked for f32 like all others, "openvino_bf16" is its default, with its error.
 """
-import argparse
 import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-ap = argparse.ArgumentParser()
-ap.add_argument("--preset", default="munet18")
-ap.add_argument("--size", default="480x864")
-ap.add_argument("--objects", type=int, default=1)
-ap.add_argument("--frames", type=int, default=5)
-ap.add_argument("--threads", type=int, default=2)
-ap.add_argument("--rounds", type=int, default=7)
-ap.add_argument("--engines", default="torch,torch_cl,torch_frozen,ort,openvino,openvino_bf16")
-ap.add_argument("--table", help="append a line of a Markdown table to this file")
-ap.add_argument("--munet", default=os.path.join(ROOT, "build/release/munet"))
-ap.add_argument("--reference", default=os.path.join(ROOT, "../shared/reference"))
-args = ap.parse_args()
-os.environ["OMP_NUM_THREADS"] = str(args.threads)
-sys.dont_write_bytecode = True
-sys.path.insert(0, args.reference)
+import common
 
-import numpy as np  # noqa: E402  (after OMP_NUM_THREADS)
+args = common.options(size="480x864", frames=5, more=[
+    ("--engines", dict(default="torch,torch_cl,torch_frozen,ort,openvino,openvino_bf16")),
+    ("--table", dict(help="append a line of a Markdown table to this file"))])
+
+import numpy as np  # noqa: E402  (after the threads are set)
 import torch  # noqa: E402
 import munet_reference as R  # noqa: E402
 
-torch.set_num_threads(args.threads)
 height, width = map(int, args.size.split("x"))
 config = R.Config() if args.preset == "munet50" else R.munet18()
 net = R.randomise(R.MUNet(config)).eval()

@@ -7,34 +7,19 @@
 The clip is recurrent: each frame is segmented with the memory of those before it, under the network's own masks. Rounds are
 interleaved as in peers.py. PyTorch runs as it is ("torch") and with channels last ("torch_cl"), AdamW in its fused form.
 """
-import argparse
 import copy
 import json
-import os
 import statistics
 import subprocess
-import sys
 import time
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
-ap = argparse.ArgumentParser()
-ap.add_argument("--preset", default="munet18")
-ap.add_argument("--size", default="256x256")
-ap.add_argument("--objects", type=int, default=1)
-ap.add_argument("--frames", type=int, default=3)
-ap.add_argument("--threads", type=int, default=2)
-ap.add_argument("--rounds", type=int, default=7)
-ap.add_argument("--munet", default=os.path.join(ROOT, "build/release/munet"))
-ap.add_argument("--reference", default=os.path.join(ROOT, "../shared/reference"))
-args = ap.parse_args()
-os.environ["OMP_NUM_THREADS"] = str(args.threads)
-sys.dont_write_bytecode = True
-sys.path.insert(0, args.reference)
+import common
 
-import torch  # noqa: E402  (after OMP_NUM_THREADS)
+args = common.options(size="256x256", frames=3)
+
+import torch  # noqa: E402  (after the threads are set)
 import munet_reference as R  # noqa: E402
 
-torch.set_num_threads(args.threads)
 height, width = map(int, args.size.split("x"))
 n = args.objects
 frames = torch.randn(args.frames, 3, height, width)
