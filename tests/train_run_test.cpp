@@ -1,13 +1,17 @@
 // `munet train` and `munet export` as their users run them, on drawn shapes.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "apps/train/state.h"
 #include "nn/checkpoint.h"
 #include "tests/program.h"
+#include "tests/training_trees.h"
 
 using namespace munet;
 namespace fs = std::filesystem;
@@ -147,6 +151,39 @@ TEST_CASE("train: a loss that is not a number stops the run and keeps the clip",
   CHECK(clip.tensors.at("frames").shape() == Shape{2, 32, 32, 3});
   CHECK(clip.tensors.at("masks").dtype() == DType::u8);
   CHECK(clip.metadata.at("name").starts_with("toy clip "));
+  // What it was before the step: nothing in it is infinite.
+  const std::unique_ptr<TrainState> last = load_state(out / "last.safetensors");
+  CHECK(result.err.find("of step " + std::to_string(last->step + 1) + " is ") != std::string::npos);
+  for (const auto& [name, tensor] : weights(*last, false)) {
+    INFO(name);
+    const std::vector<double> values = tensor.to(DType::f64).to_vector<double>();
+    CHECK(std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); }));
+  }
+}
+
+TEST_CASE("train: a damaged frame is named and skipped; too many stop the run", "[train]") {
+  const TemporaryFolder folder;
+  const DavisTree davis(8);
+  save_text(davis.root / "ImageSets/2017/train.txt", "duck\n");
+  const Arguments data = {"--data", "davis:" + davis.root.string(), "--save-every", "4"};
+  fs::resize_file(davis.frames("duck") / "00003.jpg", 500);
+  const Result one = munet_program(toy(folder / "one", data));
+  INFO(one.out << one.err);
+  CHECK(one.status == 0);
+  CHECK(one.out.find("skipped: read_image: " + (davis.frames("duck") / "00003.jpg").string() +
+                     ": expected a whole JPEG; found") != std::string::npos);
+  CHECK(rows_of(folder / "one").size() == 12);
+  for (const int t : {1, 4, 6}) fs::resize_file(davis.frames("duck") / (number(t) + ".jpg"), 500);
+  const Result many = munet_program(toy(folder / "many", data));
+  INFO(many.out << many.err);
+  CHECK(many.status == 2);
+  CHECK(
+      many.err.starts_with("munet: error: data: 2 files could not be used, more than the 1 that "
+                           "may be skipped; one of them: "));
+  fs::remove(davis.root / "ImageSets/2017/train.txt");
+  check_error(munet_program(toy(folder / "none", data)),
+              "read_davis: expected the list " +
+                  (davis.root / "ImageSets/2017/train.txt").string() + "; found 2016/train");
 }
 
 TEST_CASE("train: a full disk leaves the old checkpoint", "[train]") {
