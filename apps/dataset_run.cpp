@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -130,9 +131,16 @@ class Runner {
     Given given(truth_.rule, sequence);
     std::vector<uint8_t> palette;
     const Clock::time_point start = Clock::now();
-    for (const fs::path& path : frames) {
+    std::deque<Image> pictures;  // read, and announced if there are several at once
+    for (auto next = frames.begin(); const fs::path& path : frames) {
       stop_if_interrupted();
-      const Image image = read_image(path);
+      if (pictures.empty()) {
+        const auto end = next + std::min<std::ptrdiff_t>(run_.batch, frames.end() - next);
+        for (; next != end; ++next) pictures.push_back(read_image(*next));
+        if (run_.batch > 1) speed.network_seconds += announce(pictures);
+      }
+      const Image image = std::move(pictures.front());
+      pictures.pop_front();
       if (speed.frames++ == 0) speed.width = image.width, speed.height = image.height;
       check<FileError>(image.width == speed.width && image.height == speed.height, run_.command,
                        ": ", path.string(), ": expected ", speed.width, "x", speed.height,
@@ -145,7 +153,10 @@ class Runner {
       MaskView view;
       if (mask) view = {mask->ids.data(), mask->width, mask->height, 0}, palette = mask->palette;
       const Clock::time_point before = Clock::now();
-      segmenter_.step({image.rgb.data(), image.width, image.height, 0}, mask ? &view : nullptr);
+      if (run_.batch > 1)
+        segmenter_.step_announced(mask ? &view : nullptr);
+      else
+        segmenter_.step(view_of(image), mask ? &view : nullptr);
       const std::string stem = path.stem().string();
       Mask found{image.width, image.height, {}, palette};
       if (asked(sequence, stem)) found.ids = segmenter_.labels();
@@ -161,6 +172,17 @@ class Runner {
     speed.seconds = seconds_since(start);
     speed.memory_bytes = int64_t(segmenter_.memory().bytes);
     return speed;
+  }
+
+  static FrameView view_of(const Image& image) {
+    return {image.rgb.data(), image.width, image.height, 0};
+  }
+  double announce(const std::deque<Image>& pictures) {  // seconds
+    const Clock::time_point start = Clock::now();
+    std::vector<FrameView> views;
+    for (const Image& picture : pictures) views.push_back(view_of(picture));
+    segmenter_.announce(views);
+    return seconds_since(start);
   }
 
   const Truth& truth_;

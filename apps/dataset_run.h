@@ -29,6 +29,7 @@ struct DataSetRun {
   bool replace = false;  // RESULTS may hold files
   bool show_progress = true;
   bool trust = false;  // a row per frame and object
+  int batch = 1;       // so many frames are read and encoded together
 };
 
 struct Speed {

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct Options : NetworkOptions {
   std::string results, dataset, set, resolution = "480p", out, seen, run;
-  int jobs = 0;
+  int jobs = 0, batch = 1;
   bool per_frame = false, switches = false, trust = false;
 };
 
@@ -119,9 +119,12 @@ void evaluate(const Options& options) {
   if (!options.seen.empty()) seen.emplace("evaluate", options.dataset, options.seen);
   std::optional<Speed> speed;
   if (!options.run.empty())
-    speed = run_data_set(
-        truth, {.weights = options.run, .network = options.network, .trust = options.trust},
-        options.results);
+    speed = run_data_set(truth,
+                         {.weights = options.run,
+                          .network = options.network,
+                          .trust = options.trust,
+                          .batch = options.batch},
+                         options.results);
   need_results(truth, options.results);
   const fs::path out = options.out.empty() ? options.results : options.out;
   std::error_code error;
@@ -202,6 +205,12 @@ void add_evaluate(CLI::App& app) {
   command->add_flag("--trust", options->trust, "Also write how far each mask can be trusted")
       ->needs(run);
   for (CLI::Option* option : add_network_options(*command, *options)) option->needs(run);
+  command
+      ->add_option("--batch", options->batch,
+                   "Read and encode so many frames together, to fill a GPU")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str()
+      ->needs(run);
   command->callback([options] {
     options->settle();
     evaluate(*options);

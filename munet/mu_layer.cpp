@@ -2,6 +2,7 @@
 
 #include "autograd/ops/correlation.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/shape.h"
 
 namespace munet {
 
@@ -39,8 +40,11 @@ Tensor MULayer::match(const Tensor& features_t, const Tensor& features_previous)
 Tensor MULayer::motion_feature(const Tensor& matched, DType storage) const {
   const double unit = 1 / config_.mu_scale;
   const double confidence = config_.motion == "displacement" ? 0 : 1;
-  const Tensor factors = Tensor::from<double>({unit, unit, confidence}, {3});
-  Tensor x = cast(mul(matched, factors.to(matched.dtype()).to(matched.device())), storage);
+  const auto constant = [&](int64_t size, double value) {  // made where it is used, not sent there
+    return Tensor::full({size}, value, matched.dtype(), matched.device());
+  };
+  const Tensor factors = concat({constant(2, unit), constant(1, confidence)}, 0);
+  Tensor x = cast(mul(matched, factors), storage);
   for (std::size_t i = 0; i + 1 < motion_.items.size(); ++i)
     x = motion_.items[i](x, {}, Activation::relu);
   return motion_.items.back()(x);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "autograd/node.h"
+#include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/upsample.h"
 #include "munet/stream.h"
@@ -35,6 +36,10 @@ Segmenter& Segmenter::operator=(Segmenter&&) noexcept = default;
 
 void Segmenter::step(FrameView view, const MaskView* given) { state_->step(view, given); }
 
+void Segmenter::announce(const std::vector<FrameView>& frames) { state_->announce(frames); }
+void Segmenter::step_announced(const MaskView* given) { state_->step_announced(given); }
+std::size_t Segmenter::announced() const { return state_->announced.size(); }
+
 void Segmenter::on_progress(std::function<bool(double)> progress) {
   state_->progress = std::move(progress);
 }
@@ -48,17 +53,16 @@ void Segmenter::seek(std::int64_t frame) {
 std::vector<unsigned char> Segmenter::labels() const {
   check(state_->last.has_value(), "segmenter: labels before the first step");
   const Frame& frame = *state_->last;
-  const Tensor probability = frame.probability.to(Device{});
-  const int64_t count = probability.dim(3);
-  const float* p = probability.data<float>();
-  std::vector<unsigned char> labels(std::size_t(probability.numel() / count));
-  for (std::size_t i = 0; i < labels.size(); ++i, p += count) {
+  NoGrad no_grad;
+  const Tensor best = argmax(frame.probability, 3).to(Device{});  // only this leaves a GPU
+  std::vector<unsigned char> labels(std::size_t(best.numel()));
+  for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!frame.given.empty() && frame.given[i]) {  // certain, whatever resizing made of it
       labels[i] = frame.given[i];
       continue;
     }
-    const int64_t best = std::max_element(p, p + count) - p;
-    const int id = best ? frame.ids[std::size_t(best - 1)] : 0;
+    const int32_t channel = best.data<int32_t>()[i];
+    const int id = channel ? frame.ids[std::size_t(channel - 1)] : 0;
     labels[i] = static_cast<unsigned char>(frame.named.count(id) ? 0 : id);
   }
   return labels;
@@ -137,6 +141,7 @@ void Segmenter::remove(int id) {
 void Segmenter::reset() {
   state_->bank.clear();
   state_->last.reset();
+  state_->announced.clear();
   state_->frames = state_->next = 0;
   state_->jump = false;
 }

@@ -113,9 +113,17 @@ class Segmenter {
   // frames have one size, until reset(). Before the first mask there is nothing to find.
   void step(FrameView frame, const MaskView* given = nullptr);
 
+  // The next frames of the video, ahead of their turn, in order: what the network does to a frame
+  // alone is done for all of them at once, which fills a GPU better than one by one. Each then gets
+  // its turn by step_announced(), and all that is said of step() holds; step() itself is an Error
+  // until then. They are not part of save(); reset() and load() forget them.
+  void announce(const std::vector<FrameView>& frames);
+  void step_announced(const MaskView* given = nullptr);  // Error if none is left
+  std::size_t announced() const;                         // how many are left
+
   // Called during step() with the share of it that is done, rising in 0..1, some five times a
-  // frame and once per object. If it returns false, step() throws Cancelled. It must not use this
-  // segmenter. Null: none.
+  // frame and, on a CPU, once per object. If it returns false, step() throws Cancelled. It must not
+  // use this segmenter. Null: none.
   void on_progress(std::function<bool(double)> progress);
 
   // The next frame pushed is number `frame` of the video, anywhere in it, and not the neighbour of

@@ -78,7 +78,7 @@ std::string Segmenter::load(const std::string& path) {
     last->x = s.on_device(last->x);
     last->probability = last->probability.to(s.weights->device);
     if (last->masks) last->masks = last->masks.to(s.weights->device);
-    last->query = s.net().encode_query(last->x);
+    last->query = {{}, Replay::keep(s.encode(last->x).motion)};
   }
   MemoryBank bank = s.bank;
   bank.clear();
@@ -94,6 +94,7 @@ std::string Segmenter::load(const std::string& path) {
   s.next = frames[2];
   s.jump = frames[3] != 0;
   s.last = std::move(last);
+  s.announced.clear();
   return note->second;
 }
 

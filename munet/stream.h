@@ -2,6 +2,7 @@
 // Read after segmenter.h (what it promises), memory_bank.h and model.h.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <set>
 
@@ -10,6 +11,7 @@
 #include "munet/model.h"
 #include "munet/segmenter.h"
 #include "tensor/precision.h"
+#include "tensor/replay.h"
 
 namespace munet {
 
@@ -31,8 +33,8 @@ struct Weights::Model {
 struct Frame {
   FrameGeometry geometry;
   int64_t index = 0;
-  Tensor x;  // prepared; like all maps on the weights' device and of their storage type
-  QueryFeatures query;
+  Tensor x;              // prepared; like all maps on the weights' device and of their storage type
+  QueryFeatures query;   // once the frame is segmented, of it only the motion
   std::vector<int> ids;  // the objects, ascending; channel k+1 of P is ids[k]
   std::set<int> named;   // of them, those whose mask was given with this frame
   Tensor probability;    // P [1, height, width, n+1] at working size, channel 0 the background; f32
@@ -54,21 +56,31 @@ struct Segmenter::State {
   int64_t next = 0;    // number of the next frame in its video
   bool jump = false;   // and that it is no neighbour of the last
   std::optional<Frame> last;
+  std::deque<Frame> announced;  // geometry, x and query
   std::function<bool(double)> progress;
+  Replay replay;  // what the network does to a frame, on a GPU
 
   MUNet& net() const { return *weights->net; }
   // Pushes a frame; nothing has changed if it throws (but that the last frame is memorised).
   void step(const FrameView& view, const MaskView* given);
+  void announce(const std::vector<FrameView>& views);
+  void step_announced(const MaskView* given);
   // Bytes of one memorised frame of one object.
   std::size_t slot_bytes(const FrameGeometry& g) const;
   // A prepared frame where and as the network wants it.
   Tensor on_device(const Tensor& x) const;
+  QueryFeatures encode(const Tensor& x);  // of t frames
   // Of one of the last frame's objects, 0 for the first; UnknownObject if it is none.
   std::size_t position(int id) const;
 
  private:
+  FrameGeometry geometry_of(const FrameView& view) const;
+  Tensor picture(const FrameView& view, const FrameGeometry& g) const;  // prepared, on the device
+  void take_mask(Frame& frame, const MaskView* given) const;
+  void finish(Frame frame);
   void memorize_last();
-  Tensor segment(Frame& frame);
+  Tensors segment_inputs(const Frame& frame) const;
+  Tensor segment(const Tensors& inputs, Tensor& matched) const;
   void predict(Frame& frame);
   void apply_given(Frame& frame);
   void report(double done) const;  // to the progress function; throws Cancelled

@@ -6,10 +6,7 @@
 namespace munet::cuda {
 
 void register_attention() {
-  kernels::memory_read_forward.cuda = memory_read_forward<OnDevice>;
-  kernels::memory_read_backward.cuda = memory_read_backward<OnDevice>;
-  kernels::pack_memory.cuda = pack_memory;
-  kernels::memory_read_slots.cuda = memory_read_slots<OnDevice>;
+  attention_twins<OnDevice>([](auto& kernel, auto* body) { kernel.cuda = body; });
 }
 
 }  // namespace munet::cuda

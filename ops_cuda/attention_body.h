@@ -13,8 +13,9 @@ namespace munet::cuda {
 // `positions` take part, the rest of a row of weights becomes 0.
 struct ReadRows {
   int64_t positions, stride;
-  double scale;   // 1 / sqrt(dk)
-  int64_t top_k;  // 0: all
+  double scale;                   // 1 / sqrt(dk)
+  int64_t top_k;                  // 0: all
+  const int32_t* used = nullptr;  // where `positions` is found instead, if not null
 };
 
 // A float's bits as a number that sorts like the float.
@@ -102,7 +103,7 @@ struct SoftmaxRows {
   static constexpr int kThreads = ReadTile<Sum>::kThreads;
   using Shared = ReadTile<Sum>;
   using Local = ReadLocal<Sum>;
-  ReadRows r;
+  ReadRows rows;
   const Sum* product;
   T* weight;
   Sum* state;
@@ -110,6 +111,8 @@ struct SoftmaxRows {
 
   template <class Block>
   HOST_DEVICE void operator()(Block& block, uint32_t index, Shared& shared) const {
+    ReadRows r = rows;
+    if (r.used) r.positions = *r.used;
     const Sum scale = Sum(r.scale), *const row = product + index * r.stride;
     T* const to = weight + index * r.stride;
     const bool select = r.top_k > 0 && r.top_k < r.positions;

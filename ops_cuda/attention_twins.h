@@ -25,10 +25,10 @@ struct ReadSizes {
   double scale() const { return 1 / std::sqrt(double(key_dim)); }
 };
 
-// One object's read; state: null, or three planes of `queries` numbers.
+// One object's read; state: null, or three planes of `queries` numbers; used: as in ReadRows.
 template <class Run, class T>
 void read_object(const ReadSizes& s, Device device, const T* key, const T* value, const T* query,
-                 T* y, Compute<T>* state) {
+                 T* y, Compute<T>* state, const int32_t* used = nullptr) {
   using Sum = Compute<T>;
   const DType type = dtype_of<T>, sums = dtype_of<Sum>;
   const Tensor products = Tensor::empty({s.run(), s.positions}, sums, device);
@@ -46,7 +46,7 @@ void read_object(const ReadSizes& s, Device device, const T* key, const T* value
                      .c = products.raw(),
                      .device = device});
     Run::blocks("memory_read", rows,
-                SoftmaxRows<T>{{s.positions, s.positions, s.scale(), s.top_k},
+                SoftmaxRows<T>{{s.positions, s.positions, s.scale(), s.top_k, used},
                                products.data<Sum>(),
                                weights.data<T>(),
                                state ? state + q : nullptr,
@@ -64,8 +64,8 @@ void read_object(const ReadSizes& s, Device device, const T* key, const T* value
 }
 
 template <class Run>
-void memory_read_forward(const Tensor& key, const Tensor& value, const Tensor& query, int top_k,
-                         const Tensor& y, const Tensor& state) {
+void read_objects(const Tensor& key, const Tensor& value, const Tensor& query, int top_k,
+                  const Tensor& y, const Tensor& state, const Tensor& used) {
   const ReadSizes s{key.dim(1), query.dim(0), key.dim(2), value.dim(2), top_k};
   for_stored(key.dtype(), "memory_read", [&](auto zero) {
     using T = decltype(zero);
@@ -73,8 +73,21 @@ void memory_read_forward(const Tensor& key, const Tensor& value, const Tensor& q
       read_object<Run, T>(s, key.device(), key.data<T>() + o * s.positions * s.key_dim,
                           value.data<T>() + o * s.positions * s.value_dim, query.data<T>(),
                           y.data<T>() + o * s.queries * s.value_dim,
-                          state ? state.data<Compute<T>>() + o * 3 * s.queries : nullptr);
+                          state ? state.data<Compute<T>>() + o * 3 * s.queries : nullptr,
+                          used ? used.data<int32_t>() + o : nullptr);
   });
+}
+
+template <class Run>
+void memory_read_forward(const Tensor& key, const Tensor& value, const Tensor& query, int top_k,
+                         const Tensor& y, const Tensor& state) {
+  read_objects<Run>(key, value, query, top_k, y, state, {});
+}
+
+template <class Run>
+void memory_read_padded(const Tensor& key, const Tensor& value, const Tensor& used,
+                        const Tensor& query, int top_k, const Tensor& y) {
+  read_objects<Run>(key, value, query, top_k, y, {}, used);
 }
 
 // Of one object: g_key and g_value are written, g_query is added to unless `first`.
@@ -226,29 +239,43 @@ void gather(const std::vector<Tensor>& runs, const Tensor& to) {
 }
 
 template <class Run>
-void memory_read_slots(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k,
-                       const Tensor& y) {
-  ReadSizes s{0, query.dim(0), query.dim(1), y.dim(1), top_k};
+void gather_memory(const std::vector<const MemorySlot*>& slots, const Tensor& key,
+                   const Tensor& value) {
   std::vector<Tensor> keys, values;
   for (const MemorySlot* slot : slots) {
-    s.positions += slot->positions;
+    check<DTypeError>(slot->key.dtype() == key.dtype(), "memory_read: the slots are ",
+                      slot->key.dtype(), " but the query is ", key.dtype());
     keys.push_back(slot->key);
     values.push_back(slot->value);
   }
-  check<DTypeError>(keys[0].dtype() == query.dtype(), "memory_read: the slots are ",
-                    keys[0].dtype(), " but the query is ", query.dtype());
-  Tensor key = keys[0], value = values[0];
-  if (slots.size() > 1) {
-    key = Tensor::empty({s.positions, s.key_dim}, query.dtype(), query.device());
-    value = Tensor::empty({s.positions, s.value_dim}, query.dtype(), query.device());
-    gather<Run>(keys, key);
-    gather<Run>(values, value);
-  }
+  gather<Run>(keys, key);
+  gather<Run>(values, value);
+}
+
+template <class Run>
+void memory_read_slots(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k,
+                       const Tensor& y) {
+  ReadSizes s{0, query.dim(0), query.dim(1), y.dim(1), top_k};
+  for (const MemorySlot* slot : slots) s.positions += slot->positions;
+  const Tensor key = Tensor::empty({s.positions, s.key_dim}, query.dtype(), query.device());
+  const Tensor value = Tensor::empty({s.positions, s.value_dim}, query.dtype(), query.device());
+  gather_memory<Run>(slots, key, value);
   for_stored(query.dtype(), "memory_read", [&](auto zero) {
     using T = decltype(zero);
     read_object<Run, T>(s, query.device(), key.data<T>(), value.data<T>(), query.data<T>(),
                         y.data<T>(), nullptr);
   });
+}
+
+// Sets the slots of the memory read: set(kernel, body).
+template <class Run, class Set>
+void attention_twins(Set set) {
+  set(kernels::memory_read_forward, memory_read_forward<Run>);
+  set(kernels::memory_read_backward, memory_read_backward<Run>);
+  set(kernels::pack_memory, pack_memory);
+  set(kernels::memory_read_slots, memory_read_slots<Run>);
+  set(kernels::memory_read_padded, memory_read_padded<Run>);
+  set(kernels::gather_memory, gather_memory<Run>);
 }
 
 }  // namespace munet::cuda

@@ -27,6 +27,9 @@ struct Context {
   std::size_t active = 0, peak = 0, limit = 0;
 };
 
+// What this thread records goes into a stream of its own; null: it does not record.
+thread_local cudaStream_t recording = nullptr;
+
 // Never destroyed: tensors with static life outlast it. Null before the first use of the card.
 std::atomic<Context*> current{nullptr};
 std::atomic<bool> is_lost{false};
@@ -54,6 +57,7 @@ void check_alive() {
   check_alive();
   cudaGetLastError();  // an error that passes is taken back here
   const std::string reason = cudaGetErrorString(result);
+  if (recording) throw NotRecordable(str(where, ": ", reason));
   if (result == cudaErrorNoKernelImageForDevice && current)
     throw DeviceError(
         unsupported_text(current.load()->properties.name,
@@ -99,7 +103,6 @@ Context& context(Device wanted) {
       CUDA_CHECK(cublasLtCreate(&fresh->cublas));
 #ifdef MUNET_CUDNN
       CUDA_CHECK(cudnnCreate(&fresh->cudnn));
-      CUDA_CHECK(cudnnSetStream(fresh->cudnn, fresh->stream));
 #endif
       current = made = fresh.release();
     }
@@ -160,45 +163,57 @@ void release(Device, void* block, std::size_t bytes) {
   if (!is_lost && cudaFreeAsync(block, c->stream) != cudaSuccess) cudaGetLastError();
 }
 
-void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
-  Context& c = context(to_device.kind == Device::cuda ? to_device : from_device);
-  if (from_device.kind == Device::cuda) context(from_device);
-  CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, c.stream));
-  // Memory of the CPU may be read, changed or freed as soon as we return.
-  if (to_device.kind == Device::cpu || from_device.kind == Device::cpu)
-    CUDA_CHECK(cudaStreamSynchronize(c.stream));
+void synchronize(Device wanted) {
+  not_recorded("waiting for the card");
+  CUDA_CHECK(cudaStreamSynchronize(context(wanted).stream));
 }
 
-template <class T>
-struct Fill {
-  T* to;
-  T value;
-  HOST_DEVICE void operator()(uint32_t i) const { to[i] = value; }
-};
-
-template <class T>
-void fill_as(void* to, const void* element, int64_t count) {
-  T value;
-  std::memcpy(&value, element, sizeof(T));
-  constexpr int64_t kMost = 1 << 30;
-  for (int64_t i = 0; i < count; i += kMost)
-    OnDevice::loop("fill", std::min(kMost, count - i), Fill<T>{static_cast<T*>(to) + i, value});
+// MUNET_SYNC=1: wait after every launch.
+bool waits() {
+  static const bool wait = [] {
+    const char* text = std::getenv("MUNET_SYNC");
+    return text && *text && *text != '0';
+  }();
+  return wait;
 }
 
-void fill(Device wanted, void* to, const void* element, std::size_t element_bytes, int64_t count) {
-  Context& c = context(wanted);
-  if (element_bytes == 1)
-    CUDA_CHECK(cudaMemsetAsync(to, *static_cast<const unsigned char*>(element), std::size_t(count),
-                               c.stream));
-  else if (element_bytes == 2)
-    fill_as<uint16_t>(to, element, count);
-  else if (element_bytes == 4)
-    fill_as<uint32_t>(to, element, count);
-  else
-    fill_as<uint64_t>(to, element, count);
+// Memory is had and given back in the common stream all the while, so the mode is relaxed.
+void begin_recording(Device wanted) {
+  context(wanted);
+  check<NotRecordable>(!waits(), "MUNET_SYNC waits after every launch");
+  cudaStream_t fresh = nullptr;
+  CUDA_CHECK(cudaStreamCreateWithFlags(&fresh, cudaStreamNonBlocking));
+  const cudaError_t result = cudaStreamBeginCapture(fresh, cudaStreamCaptureModeRelaxed);
+  if (result != cudaSuccess) cudaStreamDestroy(fresh);
+  CUDA_CHECK(result);
+  recording = fresh;
 }
 
-void synchronize(Device wanted) { CUDA_CHECK(cudaStreamSynchronize(context(wanted).stream)); }
+void* end_recording(Device, bool keep) {
+  const cudaStream_t ended = std::exchange(recording, nullptr);
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t ready = nullptr;
+  cudaError_t result = cudaStreamEndCapture(ended, &graph);
+  cudaStreamDestroy(ended);
+  if (keep && result == cudaSuccess) result = cudaGraphInstantiate(&ready, graph, 0);
+  if (graph) cudaGraphDestroy(graph);
+  if (result != cudaSuccess) cudaGetLastError();
+  check<NotRecordable>(!keep || result == cudaSuccess, cudaGetErrorString(result));
+  return ready;
+}
+
+void replay(Device wanted, void* recorded) {
+  CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(recorded), context(wanted).stream));
+  if (waits()) CUDA_CHECK(cudaStreamSynchronize(context(wanted).stream));
+}
+
+void forget_recording(Device, void* recorded) {  // in destructors: no error leaves it
+  Context* c = current;
+  if (!c || is_lost) return;
+  cudaStreamSynchronize(c->stream);  // it may be running
+  cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recorded));
+  cudaGetLastError();
+}
 
 DeviceMemory memory(Device wanted) {
   Context& c = context(wanted);
@@ -246,12 +261,18 @@ void checked(cudaError_t result, const char* call, const char* file, int line) {
   if (result != cudaSuccess) fail(result, str(call, " in ", file_name(file), ':', line));
 }
 
+[[noreturn]] static void library_failed(const char* call, const char* file, int line,
+                                        const char* reason) {
+  const std::string text = str(call, " in ", file_name(file), ':', line, ": ", reason);
+  if (recording) throw NotRecordable(text);
+  throw CudaError(text);
+}
+
 void checked(cublasStatus_t result, const char* call, const char* file, int line) {
   if (result == CUBLAS_STATUS_SUCCESS) return;
   if (const cudaError_t below = cudaGetLastError(); below != cudaSuccess)
     fail(below, str(call, " in ", file_name(file), ':', line));
-  throw CudaError(
-      str(call, " in ", file_name(file), ':', line, ": ", cublasLtGetStatusString(result)));
+  library_failed(call, file, line, cublasLtGetStatusString(result));
 }
 
 #ifdef MUNET_CUDNN
@@ -259,22 +280,24 @@ void checked(cudnnStatus_t result, const char* call, const char* file, int line)
   if (result == CUDNN_STATUS_SUCCESS) return;
   if (const cudaError_t below = cudaGetLastError(); below != cudaSuccess)
     fail(below, str(call, " in ", file_name(file), ':', line));
-  throw CudaError(str(call, " in ", file_name(file), ':', line, ": ", cudnnGetErrorString(result)));
+  library_failed(call, file, line, cudnnGetErrorString(result));
 }
-cudnnHandle_t cudnn() { return context().cudnn; }
+cudnnHandle_t cudnn() {
+  Context& c = context();
+  CUDA_CHECK(cudnnSetStream(c.cudnn, stream()));
+  return c.cudnn;
+}
 #endif
 
-cudaStream_t stream() { return context().stream; }
+cudaStream_t stream() { return recording ? recording : context().stream; }
+void use(Device wanted) { context(wanted); }
+void not_recorded(const char* what) { check<NotRecordable>(!recording, what); }
 cublasLtHandle_t cublas() { return context().cublas; }
 const cudaDeviceProp& properties() { return context().properties; }
 
 void after_launch(const char* name) {
-  static const bool wait = [] {
-    const char* text = std::getenv("MUNET_SYNC");
-    return text && *text && *text != '0';
-  }();
   cudaError_t result = cudaGetLastError();
-  if (result == cudaSuccess && wait) result = cudaStreamSynchronize(stream());
+  if (result == cudaSuccess && waits()) result = cudaStreamSynchronize(stream());
   if (result != cudaSuccess) fail(result, str("kernel ", name));
 }
 
@@ -302,9 +325,19 @@ bool register_cuda_kernels() {
 }
 
 const Backend& cuda_backend() {
-  static const Backend backend = {cuda::allocate,   cuda::release,      cuda::copy,
-                                  cuda::fill,       cuda::synchronize,  cuda::memory,
-                                  cuda::reset_peak, cuda::limit_memory, cuda::describe};
+  static const Backend backend = {.allocate = cuda::allocate,
+                                  .release = cuda::release,
+                                  .copy = cuda::copy,
+                                  .fill = cuda::fill,
+                                  .synchronize = cuda::synchronize,
+                                  .memory = cuda::memory,
+                                  .reset_peak = cuda::reset_peak,
+                                  .limit_memory = cuda::limit_memory,
+                                  .describe = cuda::describe,
+                                  .begin_recording = cuda::begin_recording,
+                                  .end_recording = cuda::end_recording,
+                                  .replay = cuda::replay,
+                                  .forget_recording = cuda::forget_recording};
   register_cuda_kernels();
   static const bool usable = [] {  // thrown: asked again next time
     int count = 0;

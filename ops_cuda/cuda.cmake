@@ -46,7 +46,7 @@ target_sources(munet_engine PRIVATE ops_cuda/backend.cu
   ops_cuda/attention.cu ops_cuda/conv.cu ops_cuda/conv_cudnn.cu ops_cuda/correlation.cu
   ops_cuda/elementwise.cu
   ops_cuda/losses.cu ops_cuda/matmul.cu ops_cuda/norm.cu ops_cuda/pool.cu ops_cuda/reduce.cu
-  ops_cuda/shape.cu ops_cuda/softmax.cu ops_cuda/update.cu ops_cuda/upsample.cu)
+  ops_cuda/shape.cu ops_cuda/softmax.cu ops_cuda/transfer.cu ops_cuda/update.cu ops_cuda/upsample.cu)
 # The target is older than the list.
 set_target_properties(munet_engine PROPERTIES CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
 string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")

@@ -24,10 +24,19 @@ void checked(cudnnStatus_t result, const char* call, const char* file, int line)
 cudnnHandle_t cudnn();  // works in stream()
 #endif
 
-// Of the one card this process computes on; made at its first use.
+// Of the one card this process computes on; made at its first use. The stream that work goes to:
+// the common one, or that in which this thread records.
 cudaStream_t stream();
 cublasLtHandle_t cublas();
 const cudaDeviceProp& properties();
+
+// This process computes on that card from now on. DeviceError if there is none or it is another.
+void use(Device wanted);
+void not_recorded(const char* what);  // NotRecordable(what) if this thread records
+
+// The backend's (transfer.cu).
+void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes);
+void fill(Device wanted, void* to, const void* element, std::size_t element_bytes, int64_t count);
 
 // What follows each launch: was it accepted, and with MUNET_SYNC=1 in the environment, did it run.
 // DeviceError or CudaError names the kernel.

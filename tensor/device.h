@@ -28,7 +28,8 @@ struct DeviceMemory {
 };
 
 // What an accelerator offers to storage and tensors: plain functions. Work is queued in one stream;
-// only copies to the CPU and synchronize wait for it.
+// only copies to the CPU and synchronize wait for it: a copy from the CPU has read its bytes when
+// it returns, but need not have arrived.
 struct Backend {
   void* (*allocate)(Device, std::size_t bytes);
   void (*release)(Device, void*, std::size_t bytes);
@@ -40,6 +41,14 @@ struct Backend {
   void (*reset_peak)(Device);
   void (*limit_memory)(Device, std::size_t bytes);  // as if the card had no more; 0: no limit
   std::string (*describe)(Device);                  // "NVIDIA H200, compute capability 9.0, ..."
+
+  // What this thread queues from here on is recorded and not done; other threads' work is not
+  // touched. Memory that it uses must stay. A copy from or to the CPU, and waiting, then throw
+  // NotRecordable; the recording has still to be ended. (A CUDA graph.)
+  void (*begin_recording)(Device);
+  void* (*end_recording)(Device, bool keep);  // null if not kept, else for replay()
+  void (*replay)(Device, void* recording);    // queues it, in the order of the stream
+  void (*forget_recording)(Device, void* recording);
 };
 
 // Exactly one definition is linked: ops_cuda/backend.cu, or ops_cuda/no_cuda.cpp. DeviceError that

@@ -26,6 +26,9 @@ struct CudaError : Error {  // a call of CUDA failed: what was called, where, an
 struct OutOfMemory : DeviceError {  // of a GPU; nothing is broken, the caller may go on with less
   using DeviceError::DeviceError;
 };
+struct NotRecordable : DeviceError {  // work that cannot be queued again (replay.h)
+  using DeviceError::DeviceError;
+};
 struct FileError : Error {  // reading or writing; the message always holds the path
   using Error::Error;
 };

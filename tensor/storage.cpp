@@ -10,6 +10,8 @@
 #include <mutex>
 #include <new>
 
+#include "tensor/arena.h"
+
 namespace munet {
 namespace {
 
@@ -75,7 +77,9 @@ void* take(Cache& c, std::size_t& capacity) {
 
 Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
   if (device.kind != Device::cpu) {
-    data_ = cuda_backend().allocate(device, bytes);
+    arena_ = Arena::current();
+    capacity_ = bytes;
+    data_ = arena_ ? arena_->take(capacity_) : cuda_backend().allocate(device, bytes);
     return;
   }
   capacity_ = std::max((bytes + kGuard + kAlign - 1) / kAlign * kAlign, kAlign);
@@ -95,7 +99,10 @@ Storage::Storage(std::size_t bytes, Device device) : bytes_(bytes), device_(devi
 
 Storage::~Storage() {
   if (device_.kind != Device::cpu) {
-    cuda_backend().release(device_, data_, bytes_);
+    if (arena_)
+      arena_->give_back(data_, capacity_);
+    else
+      cuda_backend().release(device_, data_, bytes_);
     return;
   }
 #ifdef MUNET_POISON

@@ -10,6 +10,8 @@
 
 namespace munet {
 
+class Arena;  // arena.h
+
 class Storage {
  public:
   // Uninitialised bytes, 64-byte aligned; std::bad_alloc when memory is short even after the cache
@@ -23,12 +25,14 @@ class Storage {
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
   Device device() const { return device_; }
+  bool in_arena() const { return arena_ != nullptr; }
 
  private:
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
-  std::size_t capacity_ = 0;  // what the cache gave: at least bytes_
+  std::size_t capacity_ = 0;  // what the cache or the arena gave: at least bytes_
   Device device_;
+  std::shared_ptr<Arena> arena_;  // whose memory it is; null: the device's own
 };
 
 // Memory of this process's CPU tensors, in bytes. Thread-safe.

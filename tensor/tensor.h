@@ -38,6 +38,7 @@ class Tensor {
   int64_t bytes() const { return numel() * size_of(dtype_); }
   DType dtype() const { return dtype_; }
   Device device() const { return storage_ ? storage_->device() : Device{}; }
+  bool in_arena() const { return storage_ && storage_->in_arena(); }  // arena.h
 
   // The numbers. data<T>: DTypeError unless T is the dtype. On a GPU this is a device pointer.
   void* raw() const { return storage_ ? static_cast<char*>(storage_->data()) + offset_ : nullptr; }

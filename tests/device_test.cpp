@@ -4,6 +4,7 @@
 #include "autograd/ops/attention.h"
 #include "autograd/ops/shape.h"
 #include "munet/segmenter.h"
+#include "tensor/tally.h"
 #include "tests/catch.h"
 #include "tests/model_support.h"
 #include "tests/software_device.h"
@@ -18,20 +19,27 @@ constexpr Device kCard{Device::cuda, 0};
 
 // A small video: two discs that move.
 struct Video {
+  int width, height;
   std::vector<unsigned char> rgb, ids;
-  explicit Video(int frame) : rgb(kWidth * kHeight * 3), ids(kWidth * kHeight) {
-    for (int y = 0; y < kHeight; ++y)
-      for (int x = 0; x < kWidth; ++x) {
+  explicit Video(int frame, int width = kWidth, int height = kHeight)
+      : width(width),
+        height(height),
+        rgb(std::size_t(width * height) * 3),
+        ids(std::size_t(width * height)) {
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x) {
         const auto disc = [&](int cx, int cy) {
           return (x - cx) * (x - cx) + (y - cy) * (y - cy) < 60;
         };
-        const int i = y * kWidth + x;
+        const int i = y * width + x;
         ids[i] = disc(14 + frame, 16) ? 3 : disc(38, 20 + frame) ? 9 : 0;
         for (int c = 0; c < 3; ++c)
           rgb[i * 3 + c] = static_cast<unsigned char>(ids[i] ? 60 + 50 * ((ids[i] + c) % 3)
                                                              : (x * 3 + y * 5 + c * 40) % 200);
       }
   }
+  FrameView frame() const { return {rgb.data(), width, height, 0}; }
+  MaskView mask() const { return {ids.data(), width, height, 0}; }
 };
 
 // Probabilities of both objects over four frames, a mask for the second in the third.
@@ -40,12 +48,34 @@ std::vector<float> follow(const std::string& checkpoint, const SegmenterOptions&
   std::vector<float> all;
   for (int t = 0; t < 4; ++t) {
     const Video video(t);
-    const MaskView mask{video.ids.data(), kWidth, kHeight, 0};
-    segmenter.step({video.rgb.data(), kWidth, kHeight, 0}, t == 0 || t == 2 ? &mask : nullptr);
+    const MaskView mask = video.mask();
+    segmenter.step(video.frame(), t == 0 || t == 2 ? &mask : nullptr);
     for (int id : {3, 9})
       for (float p : segmenter.probability(id)) all.push_back(p);
     CHECK(segmenter.labels().size() == std::size_t(kWidth * kHeight));
   }
+  return all;
+}
+
+// A longer one: memory outgrows a bucket, an object goes and comes back, another size follows. What
+// the CPU waited for within steps that came without a mask is added to `reads`.
+std::vector<float> follow_changes(Segmenter& segmenter, int64_t& reads) {
+  std::vector<float> all;
+  const auto push = [&](const Video& video, bool given) {
+    const MaskView mask = video.mask();
+    const int64_t before = software_reads();
+    segmenter.step(video.frame(), given ? &mask : nullptr);
+    if (!given) reads += software_reads() - before;
+    for (int id : segmenter.objects())
+      for (float p : segmenter.probability(id)) all.push_back(p);
+    for (unsigned char id : segmenter.labels()) all.push_back(id ? 1.f : 0.f);
+  };
+  for (int t = 0; t < 9; ++t) push(Video(t), t == 0);
+  segmenter.remove(9);
+  for (int t = 9; t < 12; ++t) push(Video(t), false);
+  for (int t = 12; t < 15; ++t) push(Video(t), t == 12);
+  segmenter.reset();
+  for (int t = 0; t < 4; ++t) push(Video(t, 41, 34), t == 0);
   return all;
 }
 
@@ -112,4 +142,94 @@ TEST_CASE("a video on the device is the video on the CPU, in every precision", "
   CHECK(difference(follow(path, options), want) < 5e-2);
   options.precision = "f16";
   CHECK(difference(follow(path, options), want) < 1e-2);
+}
+
+TEST_CASE("recordings change with memory, objects and size, and no step reads on the CPU",
+          "[device]") {
+  TemporaryFolder folder;
+  const std::string path = write_checkpoint(folder.path.string(), preset("munet18"));
+  SegmenterOptions options;
+  options.every = 1;
+  int64_t reads = 0;
+  Segmenter on_cpu(path, options);
+  const std::vector<float> want = follow_changes(on_cpu, reads);
+  options.device = "cuda";
+  Segmenter segmenter(path, options);
+  clear_tally();
+  CHECK(difference(follow_changes(segmenter, reads), want) < 1e-4);
+  CHECK(reads == 0);
+  const auto times = [](const std::string& part, const char* what) {
+    return tallied(str("replay ", part, ": ", what));
+  };
+  CHECK(times("encode", "replayed") == 13 + 2);
+  CHECK(times("memorize", "recorded") == 3);
+  // Two objects in 5 and in 10 frames of memory, one in 10 and, once, in 15, two in 15.
+  CHECK(times("segment, 53x37", "run as it is") == 5);
+  CHECK(times("segment, 53x37", "recorded") == 4);
+  CHECK(times("segment, 53x37", "replayed") == 3 + 1);
+  CHECK(times("segment, 41x34", "recorded") == 1);
+  CHECK(times("segment, 41x34", "replayed") == 1);
+}
+
+TEST_CASE("announced frames are the same frames", "[device]") {
+  TemporaryFolder folder;
+  const std::string path = write_checkpoint(folder.path.string(), preset("munet18"));
+  SegmenterOptions options;
+  const std::vector<float> want = follow(path, options);
+  for (const char* device : {"cpu", "cuda"}) {
+    INFO(device);
+    options.device = device;
+    Segmenter segmenter(path, options);
+    std::vector<float> all;
+    const std::vector<Video> video{Video(0), Video(1), Video(2), Video(3)};
+    CHECK_THROWS_WITH(segmenter.step_announced(),
+                      "segmenter: expected an announced frame; there is none left");
+    CHECK_THROWS_WITH(segmenter.announce({video[0].frame(), Video(0, 41, 34).frame()}),
+                      "segmenter: expected announced frames of one size; given 53x37 and 41x34");
+    for (int t = 0; t < 4; ++t) {
+      if (t == 0) segmenter.announce({video[0].frame(), video[1].frame(), video[2].frame()});
+      if (t == 2) segmenter.announce({video[3].frame()});
+      CHECK(segmenter.announced() == std::size_t(t < 2 ? 3 - t : 4 - t));
+      const MaskView mask = video[std::size_t(t)].mask();
+      segmenter.step_announced(t == 0 || t == 2 ? &mask : nullptr);
+      for (int id : {3, 9})
+        for (float p : segmenter.probability(id)) all.push_back(p);
+      if (t == 0)
+        CHECK_THROWS_WITH(segmenter.step(video[1].frame()),
+                          "segmenter: expected step_announced() for 2 announced frames first; "
+                          "given another frame");
+    }
+    CHECK(difference(all, want) < 1e-4);
+    segmenter.announce({video[0].frame()});
+    segmenter.reset();
+    CHECK(segmenter.announced() == 0);
+  }
+}
+
+TEST_CASE("a lost card is an error in every call, and the process goes on without it", "[device]") {
+  TemporaryFolder folder;
+  const std::string path = write_checkpoint(folder.path.string(), preset("munet18"));
+  SegmenterOptions options;
+  options.device = "cuda";
+  const Video first(0), second(1);
+  const MaskView mask = first.mask();
+  {
+    Segmenter segmenter(path, options);
+    segmenter.step(first.frame(), &mask);
+    software_lose(true);
+    const char* text =
+        "cuda:0: the device is lost: unspecified launch failure (seen at a kernel); nothing can be "
+        "computed on it any more by this process, start it again";
+    for (int i = 0; i < 2; ++i) {
+      CHECK_THROWS_WITH(segmenter.step(second.frame()), text);
+      CHECK_THROWS_WITH(segmenter.labels(), text);
+    }
+    CHECK(segmenter.frames() == 1);
+    CHECK(segmenter.objects() == std::vector<int>{3, 9});
+  }
+  CHECK_THROWS_AS(Segmenter(path, options), DeviceError);
+  Segmenter other(path);
+  other.step(first.frame(), &mask);
+  CHECK(other.labels() == first.ids);
+  software_lose(false);
 }

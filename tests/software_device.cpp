@@ -2,14 +2,16 @@
 
 #include <sys/mman.h>
 
+#include <deque>
+#include <functional>
 #include <map>
-#include <mutex>
 
 #include "autograd/node.h"
 #include "ops_cuda/attention_twins.h"
 #include "ops_cuda/conv_twins.h"
 #include "ops_cuda/correlation_twins.h"
 #include "ops_cuda/elementwise_twins.h"
+#include "ops_cuda/failures.h"
 #include "ops_cuda/losses_twins.h"
 #include "ops_cuda/matmul_twins.h"
 #include "ops_cuda/norm_twins.h"
@@ -17,6 +19,7 @@
 #include "ops_cuda/reduce_twins.h"
 #include "ops_cuda/shape_twins.h"
 #include "ops_cuda/softmax_twins.h"
+#include "ops_cuda/staging.h"
 #include "ops_cuda/update_twins.h"
 #include "ops_cuda/upsample_twins.h"
 
@@ -25,19 +28,50 @@ namespace {
 
 constexpr std::size_t kMemory = std::size_t{256} << 20, kUnit = 256;  // bytes, and of every block
 
-// The card's memory: out of reach but while an Access lives.
+using Work = std::function<void()>;
+using Recording = std::vector<Work>;
+
+// The card: memory that only its work can reach, and its stream, which is done as late as it may
+// be, so that what is read too early or overwritten too soon shows.
 struct Card {
   char* base;
   std::map<std::size_t, std::size_t> free{{0, kMemory}};  // offset -> size, never touching
   DeviceMemory memory;
-  int accesses = 0;
-  int64_t launches = 0;
+  std::deque<Work> stream;
+  int64_t queued = 0, done = 0;  // works so far
+  Recording* recording = nullptr;
+  int64_t launches = 0, reads = 0;
+  bool lost = false;
+  int64_t last_read = -1;  // then it is lost; -1: never
 
   Card() {
     void* at =
         mmap(nullptr, kMemory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(at != MAP_FAILED, "software device: no address space");
     base = static_cast<char*>(at);
+    if (const char* text = std::getenv("MUNET_PLAYED_MEMORY")) memory.limit = std::stoull(text);
+    if (const char* text = std::getenv("MUNET_PLAYED_READS")) last_read = std::stoll(text);
+  }
+
+  void check_alive() const {
+    check<DeviceError>(
+        !lost, cuda::lost_text({Device::cuda, 0}, "unspecified launch failure", "a kernel"));
+  }
+  void count_read() { lost = lost || ++reads == last_read; }
+  void queue(Work work) {
+    check_alive();
+    if (recording) return recording->push_back(std::move(work));
+    stream.push_back(std::move(work));
+    ++queued;
+  }
+  void work_until(int64_t mark) {
+    if (done >= mark) return;
+    mprotect(base, kMemory, PROT_READ | PROT_WRITE);
+    for (; done < mark; ++done) {
+      stream.front()();
+      stream.pop_front();
+    }
+    mprotect(base, kMemory, PROT_NONE);
   }
 };
 Card& card() {
@@ -45,17 +79,22 @@ Card& card() {
   return *one;
 }
 
-struct Access {
-  Access() {
-    if (card().accesses++ == 0) mprotect(card().base, kMemory, PROT_READ | PROT_WRITE);
-  }
-  ~Access() {
-    if (--card().accesses == 0) mprotect(card().base, kMemory, PROT_NONE);
-  }
-};
+void poison(char* at, std::size_t bytes) {
+  card().queue([=] { std::memset(at, 0xFF, bytes); });
+}
 
 void check_device(Device device) {
-  check<DeviceError>(device.index == 0, "software device: expected cuda:0; given ", device);
+  if (device.kind == Device::cuda && device.index != 0)
+    throw DeviceError(cuda::other_device_text({Device::cuda, 0}, device));
+  card().check_alive();
+}
+
+// Memory is had and given back in the order of the stream, and that is never recorded.
+template <class F>
+void not_recorded(F&& f) {
+  Recording* const recording = std::exchange(card().recording, nullptr);
+  f();
+  card().recording = recording;
 }
 
 void* allocate(Device device, std::size_t bytes) {
@@ -65,16 +104,15 @@ void* allocate(Device device, std::size_t bytes) {
   const auto fits = [&](const auto& run) { return run.second >= size; };
   const auto found = std::find_if(c.free.begin(), c.free.end(), fits);
   const std::size_t left = c.memory.limit ? c.memory.limit : kMemory;
-  check<OutOfMemory>(found != c.free.end() && c.memory.active + bytes <= left,
-                     "software device: out of memory: ", bytes, " bytes asked, ", c.memory.active,
-                     " used");
+  if (found == c.free.end() || c.memory.active + bytes > left)
+    throw OutOfMemory(cuda::out_of_memory_text(device, bytes, c.memory.active,
+                                               left - std::min(left, c.memory.active)));
   const auto [offset, room] = *found;
   c.free.erase(found);
   if (room > size) c.free[offset + size] = room - size;
   c.memory.active += bytes;
   c.memory.peak = std::max(c.memory.peak, c.memory.active);
-  const Access access;
-  std::memset(c.base + offset, 0xFF, size);
+  not_recorded([&] { poison(c.base + offset, size); });
   return c.base + offset;
 }
 
@@ -82,6 +120,8 @@ void release(Device, void* block, std::size_t bytes) {
   Card& c = card();
   c.memory.active -= bytes;
   const std::size_t size = std::max((bytes + kUnit - 1) / kUnit, std::size_t{1}) * kUnit;
+  if (!c.lost)  // nothing leaves a destructor
+    not_recorded([&] { poison(static_cast<char*>(block), size); });
   auto at = c.free.emplace(std::size_t(static_cast<char*>(block) - c.base), size).first;
   const auto next = std::next(at);
   if (next != c.free.end() && at->first + at->second == next->first) {
@@ -95,36 +135,74 @@ void release(Device, void* block, std::size_t bytes) {
   c.free.erase(at);
 }
 
+struct Port {
+  int64_t marks[2] = {};
+  std::vector<char> memory[2];
+  int made = 0;
+  void* pinned(std::size_t bytes) {
+    memory[made].resize(bytes);
+    return memory[made++].data();
+  }
+  void queue(void* to, const void* from, std::size_t bytes) {
+    card().queue([=] { std::memcpy(to, from, bytes); });
+  }
+  void mark(int buffer) { marks[buffer] = card().queued; }
+  void wait(int buffer) { card().work_until(marks[buffer]); }
+};
+
 void copy(void* to, Device to_device, const void* from, Device from_device, std::size_t bytes) {
+  static Port& port = *new Port;
+  static auto& staging = *new cuda::Staging<Port>(port, 1 << 16);  // small: many turns
   check_device(to_device);
   check_device(from_device);
-  const Access access;
-  std::memcpy(to, from, bytes);
+  if (to_device.kind == from_device.kind) return port.queue(to, from, bytes);
+  check<NotRecordable>(!card().recording, "a copy from or to the CPU");
+  if (to_device.kind == Device::cuda)
+    staging.upload(to, from, bytes);
+  else
+    staging.download(to, from, bytes), card().count_read();
 }
 
 void fill(Device, void* to, const void* element, std::size_t element_bytes, int64_t count) {
-  const Access access;
-  for (int64_t i = 0; i < count; ++i)
-    std::memcpy(static_cast<char*>(to) + i * int64_t(element_bytes), element, element_bytes);
+  const std::vector<char> value(static_cast<const char*>(element),
+                                static_cast<const char*>(element) + element_bytes);
+  card().queue([=] {
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(static_cast<char*>(to) + i * int64_t(element_bytes), value.data(), element_bytes);
+  });
 }
+
+void synchronize(Device) {
+  check<NotRecordable>(!card().recording, "waiting for the card");
+  card().work_until(card().queued);
+  card().count_read();
+}
+
+void begin_recording(Device) { card().recording = new Recording; }
+void* end_recording(Device, bool keep) {
+  Recording* const recording = std::exchange(card().recording, nullptr);
+  if (keep) return recording;
+  delete recording;
+  return nullptr;
+}
+void replay(Device, void* recording) {
+  for (const Work& work : *static_cast<Recording*>(recording)) card().queue(work);
+}
+void forget_recording(Device, void* recording) { delete static_cast<Recording*>(recording); }
 
 }  // namespace
 
 namespace cuda {
 
-// Launches that open the card's memory.
+// Launches are queued with their bodies, which are copied as a launch copies its arguments.
 struct OnSoftware {
   template <class Body>
   static void loop(const char* name, int64_t n, const Body& body) {
-    const Access access;
-    ++card().launches;
-    OnHost::loop(name, n, body);
+    card().queue([=] { ++card().launches, OnHost::loop(name, n, body); });
   }
   template <class Body>
   static void blocks(const char* name, int64_t count, const Body& body) {
-    const Access access;
-    ++card().launches;
-    OnHost::blocks(name, count, body);
+    card().queue([=] { ++card().launches, OnHost::blocks(name, count, body); });
   }
 };
 void multiply(OnSoftware, const MatrixProduct& p) { multiply_tiles<OnSoftware>(p); }
@@ -144,10 +222,7 @@ bool register_cuda_kernels() {
   kernels::match_window_forward.cuda = cuda::match_window_forward<OnSoftware>;
   kernels::match_window_backward.cuda = cuda::match_window_backward<OnSoftware>;
   kernels::cost_volume_forward.cuda = cuda::cost_volume_forward<OnSoftware>;
-  kernels::memory_read_forward.cuda = cuda::memory_read_forward<OnSoftware>;
-  kernels::memory_read_backward.cuda = cuda::memory_read_backward<OnSoftware>;
-  kernels::pack_memory.cuda = cuda::pack_memory;
-  kernels::memory_read_slots.cuda = cuda::memory_read_slots<OnSoftware>;
+  cuda::attention_twins<OnSoftware>(set);
   cuda_add_into = cuda::add_into<OnSoftware>;
   cuda::elementwise_twins<OnSoftware>(set);
   cuda::losses_twins<OnSoftware>(set);
@@ -162,15 +237,20 @@ bool register_cuda_kernels() {
 }
 
 const Backend& cuda_backend() {
-  static const Backend backend = {allocate,
-                                  release,
-                                  copy,
-                                  fill,
-                                  [](Device) {},
-                                  [](Device) { return card().memory; },
-                                  [](Device) { card().memory.peak = card().memory.active; },
-                                  [](Device, std::size_t bytes) { card().memory.limit = bytes; },
-                                  [](Device) { return std::string("a GPU played by the host"); }};
+  static const Backend backend = {
+      .allocate = allocate,
+      .release = release,
+      .copy = copy,
+      .fill = fill,
+      .synchronize = synchronize,
+      .memory = [](Device) { return card().memory; },
+      .reset_peak = [](Device) { card().memory.peak = card().memory.active; },
+      .limit_memory = [](Device, std::size_t bytes) { card().memory.limit = bytes; },
+      .describe = [](Device) { return std::string("a GPU played by the host"); },
+      .begin_recording = begin_recording,
+      .end_recording = end_recording,
+      .replay = replay,
+      .forget_recording = forget_recording};
   static const bool registered = register_cuda_kernels();
   (void)registered;
   return backend;
@@ -179,3 +259,5 @@ const Backend& cuda_backend() {
 }  // namespace munet
 
 int64_t software_launches() { return munet::card().launches; }
+int64_t software_reads() { return munet::card().reads; }
+void software_lose(bool lost) { munet::card().lost = lost; }

@@ -5,6 +5,7 @@
 
 #include "autograd/ops/attention.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
 #include "munet/frame.h"
@@ -24,21 +25,6 @@ Tensor one_hot(const uint8_t* labels, int64_t height, int64_t width, int objects
         masks.data<float>()[k * area + i] = labels[i] == k + 1 ? 1.f : 0.f;
   });
   return masks;
-}
-
-std::vector<uint8_t> most_probable(const Tensor& logits) {
-  const Tensor scores = logits.detach().to(Device{});
-  const int64_t channels = scores.dim(3), pixels = scores.numel() / channels;
-  std::vector<uint8_t> labels(static_cast<std::size_t>(pixels));
-  for_float(scores.dtype(), "roll_out", [&](auto zero) {
-    const auto* from = scores.data<decltype(zero)>();
-    parallel_for(pixels, 4096, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i)
-        labels[std::size_t(i)] = uint8_t(
-            std::max_element(from + i * channels, from + (i + 1) * channels) - from - i * channels);
-    });
-  });
-  return labels;
 }
 
 // Sum of J over the objects; both empty counts 1.
@@ -84,7 +70,7 @@ Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptio
   const auto truth = [&](int64_t t) { return clip.masks.data<uint8_t>() + t * height * width; };
 
   Rollout result;
-  Tensors keys, values;
+  Tensors keys, values, most_probable;
   Tensor masks = one_hot(truth(0), height, width, clip.objects);
   masks = masks.to(like.dtype()).to(like.device());
   const std::vector<QueryFeatures> queries = model.encode_queries(x);
@@ -102,13 +88,16 @@ Rollout roll_out(MUNet& model, const Clip& clip, bool recurrent, const LossOptio
                     values.size() == 1 ? values[0] : concat(values, 1),
                     reshape(own.key, {own.key.dim(1) * own.key.dim(2), own.key.dim(3)}));
     const Tensor logits = soft_aggregate(model.decode(read, own.value, query));
-    result.labels.push_back(most_probable(logits));
-    result.j += sum_j(result.labels.back(), truth(t), clip.objects);
+    most_probable.push_back(argmax(logits, 3));
     const Tensor loss = munet_loss(logits, clip.masks.rows(t, 1).to(like.device()), options);
     result.loss = result.loss ? add(result.loss, loss) : loss;
     if (recurrent && t + 1 < frames) masks = soft_masks(logits);
   }
   result.loss = scale(result.loss, 1 / double(frames - 1));
+  for (int64_t t = 1; t < frames; ++t) {  // a GPU is waited for once, not in every frame
+    result.labels.push_back(most_probable[std::size_t(t) - 1].to_vector<uint8_t>());
+    result.j += sum_j(result.labels.back(), truth(t), clip.objects);
+  }
   result.j /= double(frames - 1) * double(std::max(clip.objects, 1));
   return result;
 }

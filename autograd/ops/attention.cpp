@@ -70,6 +70,16 @@ void memory_read_slots_cpu(const std::vector<const MemorySlot*>& slots, const Te
                    static_cast<float*>(nullptr));
 }
 
+void memory_read_padded_cpu(const Tensor& key, const Tensor& value, const Tensor& used,
+                            const Tensor& query, int top_k, const Tensor& y) {
+  const auto part = [&](const Tensor& x, int64_t o) {
+    const int64_t size = x.dim(2), p = used.data<int32_t>()[o];
+    return x.rows(o, 1).view({x.dim(1), size}).rows(0, p).view({1, p, size});
+  };
+  for (int64_t o = 0; o < key.dim(0); ++o)
+    memory_read_forward_cpu(part(key, o), part(value, o), query, top_k, y.rows(o, 1), {});
+}
+
 }  // namespace
 
 Kernel<void(const Tensor&, const Tensor&, const Tensor&, int, const Tensor&, const Tensor&)>
@@ -80,23 +90,35 @@ Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Te
 Kernel<void(const Tensor&, const Tensor&, MemorySlot&)> pack_memory{"pack_memory", pack_memory_cpu};
 Kernel<void(const std::vector<const MemorySlot*>&, const Tensor&, int, const Tensor&)>
     memory_read_slots{"memory_read_slots", memory_read_slots_cpu};
+Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, int, const Tensor&)>
+    memory_read_padded{"memory_read_padded", memory_read_padded_cpu};
+Kernel<void(const std::vector<const MemorySlot*>&, const Tensor&, const Tensor&)> gather_memory{
+    "gather_memory"};
 
 }  // namespace kernels
 
+namespace {
+
+void check_read(const char* op, const Tensor& key, const Tensor& value, const Tensor& query,
+                int top_k) {
+  check<ShapeError>(key.rank() == 3 && value.rank() == 3 && query.rank() == 2 &&
+                        key.dim(0) == value.dim(0) && key.dim(1) == value.dim(1) &&
+                        key.dim(2) == query.dim(1) && key.dim(1) > 0 && key.dim(2) > 0,
+                    op, ": expected key [n,p,dk], value [n,p,dv], query [q,dk], p and dk > 0; ",
+                    "given ", key.shape(), ", ", value.shape(), ", ", query.shape());
+  check<DTypeError>(key.dtype() == value.dtype() && key.dtype() == query.dtype(), op,
+                    ": expected one type; given key ", key.dtype(), ", value ", value.dtype(),
+                    ", query ", query.dtype());
+  check<DeviceError>(key.device() == value.device() && key.device() == query.device(), op,
+                     ": expected one device; given key ", key.device(), ", value ", value.device(),
+                     ", query ", query.device());
+  check(top_k >= 0, op, ": expected top_k >= 0 (0 = all); given ", top_k);
+}
+
+}  // namespace
+
 Tensor memory_read(const Tensor& key, const Tensor& value, const Tensor& query, int top_k) {
-  check<ShapeError>(
-      key.rank() == 3 && value.rank() == 3 && query.rank() == 2 && key.dim(0) == value.dim(0) &&
-          key.dim(1) == value.dim(1) && key.dim(2) == query.dim(1) && key.dim(1) > 0 &&
-          key.dim(2) > 0,
-      "memory_read: expected key [n,p,dk], value [n,p,dv], query [q,dk], p and dk > 0; ", "given ",
-      key.shape(), ", ", value.shape(), ", ", query.shape());
-  check<DTypeError>(key.dtype() == value.dtype() && key.dtype() == query.dtype(),
-                    "memory_read: expected one type; given key ", key.dtype(), ", value ",
-                    value.dtype(), ", query ", query.dtype());
-  check<DeviceError>(key.device() == value.device() && key.device() == query.device(),
-                     "memory_read: expected one device; given key ", key.device(), ", value ",
-                     value.device(), ", query ", query.device());
-  check(top_k >= 0, "memory_read: expected top_k >= 0 (0 = all); given ", top_k);
+  check_read("memory_read", key, value, query, top_k);
   const Device device = key.device();
   Tensor y = Tensor::empty({key.dim(0), query.dim(0), value.dim(2)}, key.dtype(), device), state;
   if (recording(key, value, query))  // sums and exponents are f32 for half types too
@@ -160,6 +182,35 @@ Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& qu
   Tensor y = Tensor::empty({query.dim(0), first.value_dim}, query.dtype(), query.device());
   kernels::memory_read_slots(query.device(), slots, query, top_k, y);
   return y;
+}
+
+Tensor memory_read_padded(const Tensor& key, const Tensor& value, const Tensor& used,
+                          const Tensor& query, int top_k) {
+  check_read("memory_read_padded", key, value, query, top_k);
+  check<ShapeError>(used.shape() == Shape{key.dim(0)} && used.dtype() == DType::i32 &&
+                        used.device() == key.device(),
+                    "memory_read_padded: expected used i32 [", key.dim(0), "] on ", key.device(),
+                    "; given ", used.dtype(), ' ', used.shape(), " on ", used.device());
+  check(!recording(key, value, query), "memory_read_padded: has no gradient; use it under NoGrad");
+  Tensor y = Tensor::empty({key.dim(0), query.dim(0), value.dim(2)}, key.dtype(), key.device());
+  kernels::memory_read_padded(key.device(), key, value, used, query, top_k, y);
+  return y;
+}
+
+void gather_memory(const std::vector<const MemorySlot*>& slots, const Tensor& key,
+                   const Tensor& value) {
+  int64_t positions = 0;
+  for (const MemorySlot* slot : slots) {
+    check<ShapeError>(slot->key_dim == key.dim(-1) && slot->value_dim == value.dim(-1),
+                      "gather_memory: expected slots of the rows' sizes; given ", slot->key_dim,
+                      ", ", slot->value_dim, " and ", key.shape(), ", ", value.shape());
+    positions += slot->positions;
+  }
+  check<ShapeError>(key.rank() == 2 && value.rank() == 2 && key.dim(0) == value.dim(0) &&
+                        positions <= key.dim(0) && positions > 0,
+                    "gather_memory: expected key [p,dk] and value [p,dv] with room for ", positions,
+                    " positions; given ", key.shape(), " and ", value.shape());
+  kernels::gather_memory(key.device(), slots, key, value);
 }
 
 }  // namespace munet

@@ -28,6 +28,16 @@ int64_t packed_memory_bytes(int64_t positions, int64_t key_dim, int64_t value_di
 // slots of one object, at least one -> [q,dv].
 Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& query, int top_k = 0);
 
+// The same for objects that remember unequally much, without a shape that tells how much: of object
+// o the first used[o] >= 1 positions take part; what lies behind them is any finite numbers.
+// key [n,p,dk], value [n,p,dv], used i32 [n], query [q,dk] -> [n,q,dv]. No gradient.
+Tensor memory_read_padded(const Tensor& key, const Tensor& value, const Tensor& used,
+                          const Tensor& query, int top_k = 0);
+// One object's slots for it: one behind the other in the first rows of key [p,dk] and value [p,dv];
+// the rows behind stay as they are. Only on a GPU: the CPU reads its slots where they lie.
+void gather_memory(const std::vector<const MemorySlot*>& slots, const Tensor& key,
+                   const Tensor& value);
+
 namespace kernels {
 // key, value, query, top_k, y, state [n,3,q] (what the gradient needs; undefined = not wanted)
 extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, int, const Tensor&, const Tensor&)>
@@ -41,6 +51,12 @@ extern Kernel<void(const Tensor&, const Tensor&, MemorySlot&)> pack_memory;
 // slots, query, top_k, y
 extern Kernel<void(const std::vector<const MemorySlot*>&, const Tensor&, int, const Tensor&)>
     memory_read_slots;
+// key, value, used, query, top_k, y
+extern Kernel<void(const Tensor&, const Tensor&, const Tensor&, const Tensor&, int, const Tensor&)>
+    memory_read_padded;
+// slots, key, value; no CPU body
+extern Kernel<void(const std::vector<const MemorySlot*>&, const Tensor&, const Tensor&)>
+    gather_memory;
 }  // namespace kernels
 
 }  // namespace munet

@@ -217,23 +217,39 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   return sum_or_mean("mean", x, axes, keep, true);
 }
 
-Tensor max(const Tensor& x, int axis, bool keep) {
-  check<ShapeError>(axis >= -x.rank() && axis < x.rank(), "max: there is no axis ", axis, "; x is ",
-                    x.shape());
-  check<ShapeError>(x.dim(axis) > 0, "max: expected at least one element along axis ", axis,
+namespace {
+
+// y = the maximum along an axis, and its index where it is wanted.
+Tensor maximum(const char* op, const Tensor& x, int axis, bool keep, bool wanted, Tensor& index) {
+  check<ShapeError>(axis >= -x.rank() && axis < x.rank(), op, ": there is no axis ", axis,
+                    "; x is ", x.shape());
+  check<ShapeError>(x.dim(axis) > 0, op, ": expected at least one element along axis ", axis,
                     "; x is ", x.shape());
   std::vector<bool> marked(std::size_t(x.rank()), false);
   marked[std::size_t(x.shape().index(axis))] = true;
   const Tensor y = Tensor::empty(reduced(x.shape(), marked, keep), x.dtype(), x.device());
-  Tensor index;
-  if (recording(x)) index = Tensor::empty(y.shape(), DType::i32, x.device());
+  if (wanted) index = Tensor::empty(y.shape(), DType::i32, x.device());
   kernels::max_forward(x.device(), x, axis, y, index);
+  return y;
+}
+
+}  // namespace
+
+Tensor max(const Tensor& x, int axis, bool keep) {
+  Tensor index;
+  const Tensor y = maximum("max", x, axis, keep, recording(x), index);
   if (!recording(x)) return y;
   return record(y, "max", {x}, [shape = x.shape(), index, axis](const Tensor& gy) -> Tensors {
     const Tensor gx = Tensor::empty(shape, gy.dtype(), gy.device());
     kernels::max_backward(gy.device(), gy, index, axis, gx);
     return {gx};
   });
+}
+
+Tensor argmax(const Tensor& x, int axis) {
+  Tensor index;
+  maximum("argmax", x, axis, false, true, index);
+  return index;
 }
 
 }  // namespace munet

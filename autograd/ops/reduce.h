@@ -15,6 +15,8 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = fals
 
 // Maximum along one axis. The gradient goes to the first position that holds it; NaN wins.
 Tensor max(const Tensor& x, int axis, bool keep = false);
+// Where along the axis it lies, i32; of equal numbers the first. No gradient.
+Tensor argmax(const Tensor& x, int axis);
 
 namespace kernels {
 // x, whether each axis is summed, factor, y = factor * sum (of as many elements as axes are left)

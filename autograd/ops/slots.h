@@ -24,7 +24,8 @@ void for_each_kernel(F&& f) {
   all(softmax_forward, softmax_backward, cross_entropy_forward, cross_entropy_backward);
   all(soft_aggregate_forward, soft_aggregate_backward, mask_iou_forward, mask_iou_backward);
   all(match_window_forward, match_window_backward, cost_volume_forward);
-  all(memory_read_forward, memory_read_backward, kernels::pack_memory, memory_read_slots);
+  all(memory_read_forward, memory_read_backward, kernels::pack_memory, memory_read_slots,
+      kernels::memory_read_padded, kernels::gather_memory);
   all(adamw, sums_of_squares, move_toward, scale_all);
 }
 

@@ -43,10 +43,7 @@ constexpr auto kExchange = [](auto& kernel, auto* body) {
   kernels::match_window_forward.cpu = cuda::match_window_forward<OnHost>;
   kernels::match_window_backward.cpu = cuda::match_window_backward<OnHost>;
   kernels::cost_volume_forward.cpu = cuda::cost_volume_forward<OnHost>;
-  kernels::memory_read_forward.cpu = cuda::memory_read_forward<OnHost>;
-  kernels::memory_read_backward.cpu = cuda::memory_read_backward<OnHost>;
-  kernels::pack_memory.cpu = cuda::pack_memory;
-  kernels::memory_read_slots.cpu = cuda::memory_read_slots<OnHost>;
+  cuda::attention_twins<OnHost>(kExchange);
   cuda::elementwise_twins<OnHost>(kExchange);
   cuda::losses_twins<OnHost>(kExchange);
   cuda::norm_twins<OnHost>(kExchange);
