@@ -2,3 +2,4 @@
 #include "tests/program.h"
 
 const char* program_path() { return MUNET_PROGRAM; }
+const char* played_path() { return MUNET_PLAYED; }

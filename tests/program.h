@@ -22,17 +22,19 @@
 inline const std::filesystem::path kWeights = source_dir() / "munet/weights/munet18.safetensors";
 
 const char* program_path();
+const char* played_path();  // the same on a GPU that the host plays (software_device.h)
 
 struct Result {
   int status;            // 128 + signal if one ended it
   std::string out, err;  // what it printed
 };
 
-// A child process of the program. before: runs in the child, for limits and rights.
+// A child process of the program. before: runs in the child, for limits, rights and environment.
 class Child {
  public:
-  explicit Child(std::vector<std::string> arguments, const std::function<void()>& before = {}) {
-    arguments.insert(arguments.begin(), program_path());
+  explicit Child(std::vector<std::string> arguments, const std::function<void()>& before = {},
+                 const char* program = program_path()) {
+    arguments.insert(arguments.begin(), program);
     pid_ = fork();
     if (pid_ == 0) {
       for (const auto& [name, fd] : {std::pair("out", 1), std::pair("err", 2)})

@@ -1,0 +1,49 @@
+// The program on a GPU that the host plays: what a card that fails in the middle leaves behind.
+#include <cstdlib>
+
+#include "tests/program.h"
+
+using namespace munet;
+
+namespace {
+
+Result played(const Video& video, const char* name, const char* value) {
+  const std::vector<std::string> arguments = video.arguments({"--device", "cuda", "--size", "48"});
+  return Child(
+             arguments, [=] { setenv(name, value, 1); }, played_path())
+      .wait();
+}
+
+}  // namespace
+
+TEST_CASE("segment: a card is lost in the middle: the masks so far are whole", "[apps][device]") {
+  const Video video(5);
+  const Result whole = played(video, "MUNET_PLAYED_READS", "1000000");
+  REQUIRE(whole.status == 0);
+  std::vector<Mask> masks;
+  for (int t = 0; t < 5; ++t)
+    masks.push_back(read_mask(video.out / ("frame" + std::to_string(t) + ".png")));
+  std::filesystem::remove_all(video.out);
+
+  const Result lost = played(video, "MUNET_PLAYED_READS", "3");
+  CHECK(lost.status == 2);
+  CHECK(lost.err.find("cuda:0: the device is lost: ") != std::string::npos);
+  CHECK(lost.err.find("start it again") != std::string::npos);
+  const std::set<std::string> names = files_in(video.out);
+  CHECK(names.count("frame1.png") == 1);
+  CHECK(names.count("frame4.png") == 0);
+  for (int t = 0; t < 5; ++t) {
+    const std::string name = "frame" + std::to_string(t) + ".png";
+    if (names.count(name)) CHECK(read_mask(video.out / name).ids == masks[std::size_t(t)].ids);
+  }
+}
+
+TEST_CASE("segment: a card without enough memory says what to lower", "[apps][device]") {
+  const Video video(2);
+  const Result result = played(video, "MUNET_PLAYED_MEMORY", "30000000");
+  CHECK(result.status == 2);
+  CHECK(result.err.find("cuda:0: out of memory: ") != std::string::npos);
+  CHECK(result.err.find("; lower the frame size, the number of objects or frames in memory") !=
+        std::string::npos);
+  CHECK(files_in(video.out).empty());
+}
