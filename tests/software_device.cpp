@@ -42,7 +42,7 @@ struct Card {
   Recording* recording = nullptr;
   int64_t launches = 0, reads = 0;
   bool lost = false;
-  int64_t last_read = -1;  // then it is lost; -1: never
+  int64_t replays = 0, last_replay = -1;  // then it is lost; -1: never
 
   Card() {
     void* at =
@@ -50,14 +50,13 @@ struct Card {
     check(at != MAP_FAILED, "software device: no address space");
     base = static_cast<char*>(at);
     if (const char* text = std::getenv("MUNET_PLAYED_MEMORY")) memory.limit = std::stoull(text);
-    if (const char* text = std::getenv("MUNET_PLAYED_READS")) last_read = std::stoll(text);
+    if (const char* text = std::getenv("MUNET_PLAYED_REPLAYS")) last_replay = std::stoll(text);
   }
 
   void check_alive() const {
     check<DeviceError>(
         !lost, cuda::lost_text({Device::cuda, 0}, "unspecified launch failure", "a kernel"));
   }
-  void count_read() { lost = lost || ++reads == last_read; }
   void queue(Work work) {
     check_alive();
     if (recording) return recording->push_back(std::move(work));
@@ -160,7 +159,7 @@ void copy(void* to, Device to_device, const void* from, Device from_device, std:
   if (to_device.kind == Device::cuda)
     staging.upload(to, from, bytes);
   else
-    staging.download(to, from, bytes), card().count_read();
+    staging.download(to, from, bytes), ++card().reads;
 }
 
 void fill(Device, void* to, const void* element, std::size_t element_bytes, int64_t count) {
@@ -175,7 +174,7 @@ void fill(Device, void* to, const void* element, std::size_t element_bytes, int6
 void synchronize(Device) {
   check<NotRecordable>(!card().recording, "waiting for the card");
   card().work_until(card().queued);
-  card().count_read();
+  ++card().reads;
 }
 
 void begin_recording(Device) { card().recording = new Recording; }
@@ -186,7 +185,9 @@ void* end_recording(Device, bool keep) {
   return nullptr;
 }
 void replay(Device, void* recording) {
-  for (const Work& work : *static_cast<Recording*>(recording)) card().queue(work);
+  Card& c = card();
+  c.lost = c.lost || ++c.replays == c.last_replay;
+  for (const Work& work : *static_cast<Recording*>(recording)) c.queue(work);
 }
 void forget_recording(Device, void* recording) { delete static_cast<Recording*>(recording); }
 

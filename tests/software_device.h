@@ -13,6 +13,6 @@ int64_t software_launches();
 int64_t software_reads();
 
 // From now on the card is lost, as after a fault; or is there again. In the environment of a
-// program that is linked with it, MUNET_PLAYED_READS=N loses it when the CPU has waited N times,
-// and MUNET_PLAYED_MEMORY=N gives it N bytes.
+// program that is linked with it, MUNET_PLAYED_REPLAYS=N loses it at the Nth recording that is to
+// be queued again, and MUNET_PLAYED_MEMORY=N gives it N bytes.
 void software_lose(bool lost);
