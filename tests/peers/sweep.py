@@ -116,8 +116,12 @@ for i, (name, (xs, ms, work)) in enumerate(series.items()):
     svg.append(f'<path d="M{px(0):.1f},{py(top):.1f}V{py(0):.1f}H{px(right):.1f}" fill="none" stroke="#444"/>')
     svg.append(f'<polyline points="{line(predicted)}" fill="none" stroke="#999" stroke-dasharray="4 3"/>')
     svg.append(f'<polyline points="{line(ms)}" fill="none" stroke="#1565c0" stroke-width="1.5"/>')
+    told = -WIDTH  # where the last number stands: none over another
     for x, y in zip(xs, ms):
         svg.append(f'<circle cx="{px(x):.1f}" cy="{py(y):.1f}" r="2.5" fill="#1565c0"/>')
+        if px(x) - told < 24:
+            continue
+        told = px(x)
         svg.append(f'<text x="{px(x):.1f}" y="{py(0) + 11:.1f}" text-anchor="middle">{x:.3g}</text>')
     for k in range(1, 5):
         svg.append(f'<text x="{px(0) - 3:.1f}" y="{py(top * k / 4.4) + 3:.1f}" text-anchor="end">{top * k / 4.4:.0f}</text>')
