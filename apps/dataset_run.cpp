@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "apps/frame_view.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "apps/score.h"
@@ -174,9 +175,6 @@ class Runner {
     return speed;
   }
 
-  static FrameView view_of(const Image& image) {
-    return {image.rgb.data(), image.width, image.height, 0};
-  }
   double announce(const std::deque<Image>& pictures) {  // seconds
     const Clock::time_point start = Clock::now();
     std::vector<FrameView> views;

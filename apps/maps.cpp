@@ -34,8 +34,6 @@ int best_of(const SearchWindow& window) {
 
 }  // namespace
 
-FrameView view_of(const Image& image) { return {image.rgb.data(), image.width, image.height, 0}; }
-
 Flow flow_of(const PixelMap& displacement) {
   return {displacement.width, displacement.height, displacement.values};
 }

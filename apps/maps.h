@@ -8,7 +8,6 @@
 // Shown as uncertainty is 1 - U; from 0 to this (real videos stay below it but for a few pixels).
 inline constexpr double kUncertainty = 0.25;
 
-munet::FrameView view_of(const munet::Image& image);
 munet::Flow flow_of(const munet::PixelMap& displacement);
 munet::ScalarMap scalar_map(const munet::PixelMap& map);  // of one channel
 munet::ScalarMap uncertainty_of(const munet::PixelMap& confidence);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/frame_view.h"
 #include "apps/maps.h"
 #include "apps/units.h"
 #include "apps/weights.h"

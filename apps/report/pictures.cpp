@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apps/frame_view.h"
 #include "apps/maps.h"
 #include "apps/report/page.h"
 #include "data/overlay.h"
