@@ -141,7 +141,7 @@ std::vector<Inspector::Attention> Inspector::attention(const MaskView& mask, int
                     "inspect: expected a mask of the frame's size ", g.input_width, "x",
                     g.input_height, "; given ", mask.width, "x", mask.height);
   NoGrad no_grad;
-  const std::ptrdiff_t stride = mask.stride ? mask.stride : mask.width;
+  const std::ptrdiff_t stride = checked_stride("the mask", mask.stride, mask.width);
   std::vector<uint8_t> ids(std::size_t(g.width * g.height));
   resize_ids(mask.ids, mask.width, mask.height, stride, ids.data(), int(g.width), int(g.height));
   const std::set<uint8_t> found(ids.begin(), ids.end());
