@@ -70,16 +70,14 @@ std::string per_frame_csv(const std::vector<SequenceScores>& scores) {
   return csv;
 }
 
-std::string switches_csv(const std::vector<SequenceScores>& scores) {
+std::string switches_csv(const std::vector<Switches>& all) {
   std::string csv = "Sequence,Frames,Switched\n";
-  for (const Switches& of : count_switches(scores))
-    csv += str(of.name, ",", of.frames, ",", of.switched, "\n");
+  for (const Switches& of : all) csv += str(of.name, ",", of.frames, ",", of.switched, "\n");
   return csv;
 }
 
-void print_switches(const std::vector<SequenceScores>& scores) {
+void print_switches(const std::vector<Switches>& all) {
   std::size_t frames = 0, switched = 0;
-  const std::vector<Switches> all = count_switches(scores);
   for (const Switches& of : all) frames += of.frames, switched += of.switched;
   std::printf("Identity switches: %zu of %zu frames in %zu sequences of several objects\n\n",
               switched, frames, all.size());
@@ -148,7 +146,9 @@ void evaluate(const Options& options) {
   const std::string youtube = seen ? youtube_csv(seen->means(rows)) : "";
   print_tables(truth, rows, mean, masks);
   std::printf("\n%s", youtube.c_str());
-  if (options.switches) print_switches(scores);
+  const std::vector<Switches> switches =
+      options.switches ? count_switches(scores) : std::vector<Switches>();
+  if (options.switches) print_switches(switches);
   if (speed) {
     std::printf("%s\n\n", speed_line(*speed).c_str());
     write_result(out / ("speed-" + truth.set + ".json"), speed_json(*speed));
@@ -157,7 +157,7 @@ void evaluate(const Options& options) {
   write_csv(out, "per-sequence", truth.set, per_sequence_csv(rows));
   if (!youtube.empty()) write_csv(out, "youtube", truth.set, youtube);
   if (options.trust) write_result(out / ("trust-" + truth.set + ".csv"), trust_csv(speed->trust));
-  if (options.switches) write_csv(out, "switches", truth.set, switches_csv(scores));
+  if (options.switches) write_csv(out, "switches", truth.set, switches_csv(switches));
   if (options.per_frame) write_csv(out, "per-frame", truth.set, per_frame_csv(scores));
 }
 

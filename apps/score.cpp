@@ -122,7 +122,7 @@ class Scorer {
       at->frames.push_back(sequence_.masks[t].stem().string());
       at->j.push_back(region_similarity(truth, result));
       at->f.push_back(boundary_accuracy(truth, result));
-      const int64_t own = overlap(truth, result);
+      const int64_t own = truths.size() > 1 ? overlap(truth, result) : 0;
       at->switched.push_back(std::any_of(truths.begin(), truths.end(), [&](const auto& other) {
         return other.first != id && overlap(other.second, result) > own;
       }));

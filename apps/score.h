@@ -71,14 +71,14 @@ struct ScoreRow {
   munet::Statistics j, f;
   bool seen = true;  // YouTube-VOS: of a category that the training set has
 };
+ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object);
+
+// The mean over objects, each counting the same.
+ScoreRow mean_row(const std::vector<ScoreRow>& rows);
+
 // Scored frames of a sequence with several objects, and in how many one or more are switched.
 struct Switches {
   std::string name;
   std::size_t frames, switched;
 };
 std::vector<Switches> count_switches(const std::vector<SequenceScores>& scores);
-
-ScoreRow score_row(const SequenceScores& sequence, const ObjectScores& object);
-
-// The mean over objects, each counting the same.
-ScoreRow mean_row(const std::vector<ScoreRow>& rows);
