@@ -4,6 +4,7 @@
 
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
+#include "autograd/ops/elementwise.h"
 #include "tensor/cpu/rows.h"
 #include "tensor/parallel.h"
 #include "tests/catch.h"
@@ -14,15 +15,17 @@ using namespace munet;
 
 namespace {
 
-// key [n,p,dk], value [n,p,dv], query [q,dk], all f64.
-Tensor naive_read(const Tensor& key, const Tensor& value, const Tensor& query, std::size_t top_k) {
+// key [n,p,dk], value [n,p,dv], query [q,dk], all f64; used i32 [n]: positions that take part.
+Tensor naive_read(const Tensor& key, const Tensor& value, const Tensor& query, std::size_t top_k,
+                  const Tensor& used = {}) {
   const int64_t n = key.dim(0), p = key.dim(1), dk = key.dim(2), dv = value.dim(2);
   const int64_t queries = query.dim(0);
   Tensor y = Tensor::zeros({n, queries, dv}, DType::f64);
   for (int64_t o = 0; o < n; ++o)
     for (int64_t q = 0; q < queries; ++q) {
+      const int64_t end = used ? used.data<int32_t>()[o] : p;
       std::vector<double> score;
-      for (int64_t i = 0; i < p; ++i) {
+      for (int64_t i = 0; i < end; ++i) {
         double dot = 0;
         for (int64_t k = 0; k < dk; ++k)
           dot += key.data<double>()[(o * p + i) * dk + k] * query.data<double>()[q * dk + k];
@@ -33,7 +36,7 @@ Tensor naive_read(const Tensor& key, const Tensor& value, const Tensor& query, s
       const double threshold = top_k && top_k < sorted.size() ? sorted[top_k - 1] : -INFINITY;
       double total = 0;
       for (double s : score) total += s >= threshold ? std::exp(s - sorted[0]) : 0;
-      for (int64_t i = 0; i < p; ++i) {
+      for (int64_t i = 0; i < end; ++i) {
         const double s = score[std::size_t(i)];
         if (s < threshold) continue;
         for (int64_t k = 0; k < dv; ++k)
@@ -122,6 +125,114 @@ std::vector<OpCase> attention_cases() {
           long_top};
 }
 
+// Of p positions the first object uses most, the last one alone; what lies behind is not read.
+OpCase padded_case(const char* name, std::vector<Shape> shapes, int top_k) {
+  const int64_t n = shapes[0][0], p = shapes[0][1];
+  return {.name = str("memory_read_padded/", name),
+          .inputs = {shapes[0], shapes[1], {n}, shapes[2]},
+          .op =
+              [top_k](const Tensors& in) {
+                return memory_read_padded(in[0], in[1], in[2], in[3], top_k);
+              },
+          .reference =
+              [top_k](const Tensors& in) {
+                return naive_read(in[0], in[1], in[3], std::size_t(top_k), in[2]);
+              },
+          .low = -2,
+          .high = 2,
+          .no_grad = {0, 1, 2, 3},
+          .prepare =
+              [n, p](int input, Tensor x) {
+                if (input != 2) return x;
+                std::vector<int32_t> used;
+                for (int64_t o = 0; o < n; ++o)
+                  used.push_back(int32_t(1 + (p - 1) * (n - 1 - o) / n));
+                return Tensor::from(used, {n});
+              }};
+}
+
+std::vector<OpCase> padded_cases() {
+  OpCase first = padded_case("three objects", {{3, 11, 2}, {3, 11, 5}, {4, 2}}, 0);
+  constexpr auto read = [](const Shape& key, const Shape& value, const Tensor& used,
+                           const Shape& query, int top_k) {
+    memory_read_padded(Tensor::zeros(key), Tensor::zeros(value), used, Tensor::zeros(query), top_k);
+  };
+  const Tensor two = Tensor::full({2}, 3, DType::i32);
+  first.throws = {
+      {[=] {
+         read({2, 7, 3}, {2, 6, 5}, two, {4, 3}, 0);
+       },
+       "memory_read_padded: expected key [n,p,dk], value [n,p,dv], query [q,dk], p and dk > 0; "
+       "given [2, 7, 3], [2, 6, 5], [4, 3]"},
+      {[=] {
+         read({2, 7, 3}, {2, 7, 5}, Tensor::full({3}, 3, DType::i32), {4, 3}, 0);
+       },
+       "memory_read_padded: expected used i32 [2] on cpu; given i32 [3] on cpu"},
+      {[=] {
+         read({2, 7, 3}, {2, 7, 5}, Tensor::full({2}, 3, DType::i64), {4, 3}, 0);
+       },
+       "memory_read_padded: expected used i32 [2] on cpu; given i64 [2] on cpu"},
+      {[=] {
+         memory_read_padded(Tensor::zeros({2, 7, 3}), Tensor::zeros({2, 7, 5}, DType::f64), two,
+                            Tensor::zeros({4, 3}));
+       },
+       "memory_read_padded: expected one type; given key f32, value f64, query f32", "DTypeError"},
+      {[=] {
+         read({2, 7, 3}, {2, 7, 5}, two, {4, 3}, -1);
+       },
+       "memory_read_padded: expected top_k >= 0 (0 = all); given -1", "Error"},
+      {[=] {
+         memory_read_padded(Tensor::zeros({2, 7, 3}), Tensor::zeros({2, 7, 5}), two,
+                            Tensor::zeros({4, 3}).set_requires_grad());
+       },
+       "memory_read_padded: has no gradient; use it under NoGrad", "Error"}};
+  return {first, padded_case("top 3", {{3, 11, 2}, {3, 11, 5}, {4, 2}}, 3),
+          padded_case("several blocks", {{3, 301, 18}, {3, 301, 21}, {101, 18}}, 0),
+          padded_case("several blocks, top 5", {{3, 301, 18}, {3, 301, 21}, {101, 18}}, 5)};
+}
+
+// One object's memory in three slots, as the segmenter reads it: on a CPU where the slots lie, on a
+// GPU gathered into a larger one. Packed for a CPU they are f32, so f64 inputs are rounded first.
+Tensor read_slots(const Tensors& in, int top_k, bool gathered) {
+  const auto stored = [](const Tensor& x) {
+    return x.dtype() == DType::f64 ? cast(x, DType::f32) : x;
+  };
+  const Tensor key = stored(in[0]), value = stored(in[1]), query = stored(in[2]);
+  std::vector<MemorySlot> slots;
+  for (const auto& [first, count] : {std::pair{0, 37}, {37, 150}, {187, 5}})
+    slots.push_back(pack_memory(key.rows(first, count), value.rows(first, count)));
+  const std::vector<const MemorySlot*> all{&slots[0], &slots[1], &slots[2]};
+  if (!gathered) return cast(memory_read(all, query, top_k), DType::f64);
+  const int64_t room = 211, dk = key.dim(1), dv = value.dim(1);
+  const Tensor keys = Tensor::full({room, dk}, 3, key.dtype(), key.device());
+  const Tensor values = Tensor::full({room, dv}, 3, key.dtype(), key.device());
+  gather_memory(all, keys, values);
+  const Tensor used = Tensor::full({1}, 192, DType::i32, key.device());
+  const Tensor y =
+      memory_read_padded(keys.view({1, room, dk}), values.view({1, room, dv}), used, query, top_k);
+  return cast(y.view({query.dim(0), dv}), DType::f64);
+}
+
+OpCase slots_case(const char* name, int top_k, bool on_gpu) {
+  return {.name = str("memory_read/slots", name),
+          .inputs = {{192, 12}, {192, 35}, {53, 12}},
+          .op =
+              [=](const Tensors& in) {
+                const bool can = kernels::gather_memory.cpu || in[0].device().kind != Device::cpu;
+                return read_slots(in, top_k, on_gpu && can);
+              },
+          .reference =
+              [top_k](const Tensors& in) {
+                return naive_read(in[0].view({1, 192, 12}), in[1].view({1, 192, 35}), in[2],
+                                  std::size_t(top_k))
+                    .view({53, 35});
+              },
+          .low = -2,
+          .high = 2,
+          .no_grad = {0, 1, 2},
+          .cuda_tolerance = 1e-5};  // f64 is rounded to f32
+}
+
 struct Memory {
   std::vector<MemorySlot> slots;
   Tensor key, value;  // all slots in one, [1,p,dk] and [1,p,dv]
@@ -150,7 +261,13 @@ Memory make_memory(const std::vector<int64_t>& sizes, int64_t dk, int64_t dv, do
 
 }  // namespace
 
-TEST_CASE("op/attention", "[op][attention]") { run_sweeps(attention_cases()); }
+TEST_CASE("op/attention", "[op][attention]") {
+  run_sweeps(attention_cases());
+  run_sweeps(padded_cases());
+  run_sweeps({slots_case("", 0, false), slots_case(", top 7", 7, false),
+              slots_case(", gathered on a GPU", 0, true),
+              slots_case(", gathered on a GPU, top 7", 7, true)});
+}
 
 TEST_CASE("memory_read over slots is memory_read over all positions", "[op][attention]") {
   const Memory m = make_memory({37, 150, 5}, 12, 35);

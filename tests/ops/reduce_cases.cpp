@@ -154,18 +154,58 @@ std::vector<OpCase> max_cases() {
   };
 }
 
+std::vector<OpCase> argmax_cases() {
+  const auto row = [](const char* name, const Shape& x, int axis, const Shape& result) {
+    const int at = axis < 0 ? axis + x.rank() : axis;
+    int64_t inner = 1;
+    for (int i = at + 1; i < x.rank(); ++i) inner *= x[i];
+    return OpCase{.name = str("argmax/", name),
+                  .inputs = {x},
+                  .op = [axis](const Tensors& in) { return argmax(in[0], axis); },
+                  .reference =
+                      [=, size = x[at]](const Tensors& in) {
+                        Tensor y = Tensor::zeros(result, DType::f64);
+                        for (int64_t i = 0; i < in[0].numel(); ++i) {
+                          const int64_t k = i / inner % size,
+                                        line = i / inner / size * inner + i % inner;
+                          double& best = y.data<double>()[line];
+                          const double* first = in[0].data<double>() + i - k * inner;
+                          if (first[k * inner] > first[int64_t(best) * inner]) best = double(k);
+                        }
+                        return y;
+                      },
+                  .kinks = true,
+                  .no_grad = {0}};
+  };
+  OpCase first = row("middle", {3, 5, 7}, 1, {3, 7});
+  first.throws = {{[] {
+                     argmax(Tensor::zeros({2, 3}), 2);
+                   },
+                   "argmax: there is no axis 2; x is [2, 3]"},
+                  {[] {
+                     argmax(Tensor::zeros({2, 0}), -1);
+                   },
+                   "argmax: expected at least one element along axis -1; x is [2, 0]"}};
+  return {first, row("last of four", {2, 5, 7, 3}, -1, {2, 5, 7}),
+          row("first of 1031", {1031, 5}, 0, {5})};
+}
+
 }  // namespace
 
 TEST_CASE("op/reduce", "[op][reduce]") {
   run_sweeps(sum_cases());
   run_sweeps(max_cases());
+  run_sweeps(argmax_cases());
 }
 
 TEST_CASE("max: the first of equal positions gets the gradient, NaN wins", "[op][reduce]") {
   const Tensor x = Tensor::from<float>({1, 4, 4, 2}, {4}).set_requires_grad();
   backward(max(x, 0));
   CHECK(x.grad().to_vector<float>() == std::vector<float>{0, 1, 0, 0});
+  CHECK(argmax(x.detach(), 0).to_vector<int>() == std::vector<int>{1});
   const float nan = std::nanf("");
+  CHECK(argmax(Tensor::from<float>({1, nan, 3, nan}, {4}), 0).to_vector<int>() ==
+        std::vector<int>{1});
   CHECK(std::isnan(max(Tensor::from<float>({1, nan, 3}, {3}), 0).item()));
   CHECK(std::isnan(max(Tensor::from<float>({nan, 1, 3}, {3}), 0).item()));
 }
