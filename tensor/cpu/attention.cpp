@@ -1,5 +1,6 @@
-// A thread takes 48 queries at a time through all the memory, 128 positions after 128: similarities
-// (48 x 128) and sums (48 x dv) stay in its cache. Nothing depends on which thread takes what.
+// A thread takes a block of queries through all the memory, 128 positions after 128: similarities
+// (block x 128) and sums (block x dv) stay in its second-level cache. Nothing depends on which
+// thread takes what.
 #include "tensor/cpu/attention.h"
 
 #include <algorithm>
@@ -13,7 +14,9 @@
 namespace munet::cpu {
 namespace {
 
-constexpr int64_t kQueryBlock = 48;  // a multiple of the tile's rows and of a group
+// A block of the gradients, and the most that one of the read may have: all the memory comes by
+// once a block, from far away if there is much. Multiples of the tile's rows and of a group.
+constexpr int64_t kQueryBlock = 48, kLargestBlock = 144;
 constexpr int64_t kTile = kQueryBlock * kMemoryBlock;
 constexpr int64_t kRowStride = kTileRows * kGroup;  // from group to group of a row of left panels
 
@@ -68,24 +71,25 @@ struct Largest {
 // One thread's working memory, and what it keeps of each query while it walks through the memory.
 template <class T>
 struct Reader {
-  Reader(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& memory)
-      : s(sizes), parts(memory) {}
+  Reader(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& memory, int64_t most)
+      : s(sizes), parts(memory), block(round_up(most, kTileRows)) {}
   const ReadSizes& s;
   const std::vector<MemoryPart<T>>& parts;
+  const int64_t block;  // queries, rounded up to whole tiles
   const int64_t width = wide(s.value_dim);
-  const Scratch<T> query{left_panels(kQueryBlock, s.key_dim)};
-  const Scratch<T> score{kTile}, weight{kTile}, sum{kQueryBlock * width};
-  T largest[kQueryBlock], total[kQueryBlock], threshold[kQueryBlock];
+  const Scratch<T> query{left_panels(block, s.key_dim)};
+  const Scratch<T> score{block * kMemoryBlock}, weight{block * kMemoryBlock}, sum{block * width};
+  T largest[kLargestBlock], total[kLargestBlock], threshold[kLargestBlock];
   int64_t rows = 0;
 
   void start(const T* queries, int64_t count) {
     rows = count;
     pack_left(queries, rows, s.key_dim, query.data);
-    std::fill_n(sum.data, kQueryBlock * width, T(0));
-    std::fill_n(weight.data, kTile, T(0));  // rows beyond the last query stay so
-    std::fill_n(largest, kQueryBlock, -std::numeric_limits<T>::infinity());
-    std::fill_n(total, kQueryBlock, T(0));
-    std::fill_n(threshold, kQueryBlock, -std::numeric_limits<T>::infinity());
+    std::fill_n(sum.data, block * width, T(0));
+    std::fill_n(weight.data, block * kMemoryBlock, T(0));  // rows beyond the last query stay so
+    std::fill_n(largest, rows, -std::numeric_limits<T>::infinity());
+    std::fill_n(total, rows, T(0));
+    std::fill_n(threshold, rows, -std::numeric_limits<T>::infinity());
   }
 
   void products(const MemoryPart<T>& part, int64_t first, int64_t count) const {
@@ -115,7 +119,7 @@ struct Reader {
 
   // The k best only: one walk finds the k-th largest product, a second one adds the few values.
   void read_top() {
-    const Scratch<T> heaps(kQueryBlock * s.top_k);
+    const Scratch<T> heaps(rows * s.top_k);
     std::vector<Largest<T>> best;
     for (int64_t i = 0; i < rows; ++i) best.push_back({heaps.data + i * s.top_k, s.top_k});
     for_blocks(parts, [&](const MemoryPart<T>& part, int64_t first, int64_t count) {
@@ -169,10 +173,13 @@ void memory_read(const ReadSizes& s, const std::vector<MemoryPart<T>>& parts, co
   int64_t positions = 0;
   for (const MemoryPart<T>& part : parts) positions += part.positions;
   const bool all = s.top_k <= 0 || s.top_k >= positions;
-  parallel_for(s.queries, kQueryBlock, [&](int64_t begin, int64_t end) {
-    Reader<T> reader(s, parts);
-    for (int64_t q = begin; q < end; q += kQueryBlock) {
-      reader.start(query + q * s.key_dim, std::min(kQueryBlock, end - q));
+  // As few blocks as there may be, the same number for every thread.
+  const int64_t blocks = round_up(s.queries / kLargestBlock + 1, num_threads());
+  const int64_t block = round_up((s.queries + blocks - 1) / blocks, kTileRows);
+  parallel_for(s.queries, block, [&](int64_t begin, int64_t end) {
+    Reader<T> reader(s, parts, block);
+    for (int64_t q = begin; q < end; q += block) {
+      reader.start(query + q * s.key_dim, std::min(block, end - q));
       if (all)
         reader.read_all();
       else
