@@ -60,7 +60,7 @@ struct WinogradOutput {
   const T* bias;  // or null
   bool relu;
 };
-// The transform of `count` kernels g side by side, computed in f64:
+// The transform of `count` kernels g side by side, computed in f64 for patches of 8:
 // u[i * plane + j] = place i < side^2 of G g G^T, g[p,q] = taps[p * size + q][j].
 template <class T>
 struct WinogradKernel {

@@ -109,6 +109,8 @@ void tile(const Tile<float>& t) {
 }
 
 struct Vectors {
+  using Number = float;
+  static constexpr int64_t width = kGroup;
   using V = __m256;
   static V load(const float* from) { return _mm256_loadu_ps(from); }
   static void store(float* to, V v) { _mm256_storeu_ps(to, v); }
@@ -117,6 +119,7 @@ struct Vectors {
 };
 
 struct WideVectors {
+  using Number = double;
   static constexpr int64_t width = 4;
   using V = __m256d;
   static V load(const float* from) { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
@@ -147,7 +150,7 @@ constexpr Kernels<float> kTable = {.name = "avx2",
                                    .tile = tile,
                                    .winograd_input = winograd_input<float, Vectors>,
                                    .winograd_output = winograd_output<float, Vectors>,
-                                   .winograd_kernel = winograd_kernel<float, WideVectors>,
+                                   .winograd_kernel = winograd_kernel<float, Vectors, WideVectors>,
                                    .transpose = transpose};
 
 }  // namespace

@@ -34,6 +34,8 @@ void tile(const Tile<T>& t) {
 
 template <class T>
 struct Vectors {
+  using Number = T;
+  static constexpr int64_t width = kGroup;
   using V = Eigen::Array<T, kGroup, 1>;
   static V load(const T* from) { return Eigen::Map<const V>(from); }
   static void store(T* to, const V& v) { Eigen::Map<V>{to} = v; }
@@ -43,6 +45,7 @@ struct Vectors {
 
 template <class T>
 struct WideVectors {
+  using Number = double;
   static constexpr int64_t width = 4;
   using V = Eigen::Array<double, width, 1>;
   using Own = Eigen::Array<T, width, 1>;
@@ -61,7 +64,7 @@ constexpr Kernels<T> kTable = {.name = "generic",
                                .tile = tile<T>,
                                .winograd_input = winograd_input<T, Vectors<T>>,
                                .winograd_output = winograd_output<T, Vectors<T>>,
-                               .winograd_kernel = winograd_kernel<T, WideVectors<T>>,
+                               .winograd_kernel = winograd_kernel<T, Vectors<T>, WideVectors<T>>,
                                .transpose = transpose<T>};
 
 }  // namespace

@@ -31,7 +31,7 @@
 //   . . . . . .                # # # # # #
 //
 // That is 36 multiply-adds for 16 outputs (9 with 4x4 taps) instead of 144: 2.25 for each, not 9.
-// The next patch begins 4 pixels on; neighbours overlap by 2. G g G^T is made once, in double.
+// The next patch begins 4 pixels on; neighbours overlap by 2.
 //
 // Points 0, +-p, +-q, infinity with p = 1/sqrt2 and q = sqrt2: M(x) = x (x^2 - 1/2) (x^2 - 2)
 // = x^5 - 5/2 x^3 + x, M'(0) = 1, M'(+-p) = -3/2, M'(+-q) = 6. The usual points +-1, +-2 have
@@ -41,7 +41,8 @@
 // taps: 1.78 multiply-adds for an output. The more points, the larger their powers and so the
 // rounding error, here four times as large. Points 0, +-1, +-2, +-1/2, infinity (a search found
 // none better): M(x) = x (x^2 - 1) (x^2 - 4) (x^2 - 1/4) = x^7 - 21/4 x^5 + 21/4 x^3 - x, M'(0) =
-// -1, M'(+-1) = -9/2, M'(+-2) = 90, M'(+-1/2) = 45/32.
+// -1, M'(+-1) = -9/2, M'(+-2) = 90, M'(+-1/2) = 45/32. They are for weights that stay: G g G^T is
+// made once, in double.
 #pragma once
 
 #include "tensor/cpu/conv.h"

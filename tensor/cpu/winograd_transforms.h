@@ -69,28 +69,29 @@ inline void winograd_output_line(const V* in, V* out) {
   }
 }
 
-// out = G in, from Size = 3 or 4 taps to Side numbers: the polynomial `in` at the points.
-template <int Side, int Size, class V>
+// out = G in, from Size = 3 or 4 taps to Side numbers: the polynomial `in` at the points. N is the
+// type of V's numbers.
+template <class N, int Side, int Size, class V>
 inline void winograd_kernel_line(const V* in, V* out) {
   // out[at] = factor * in(a), out[at + 1] = factor * in(-a).
   const auto pair = [&](int at, double a, double factor) {
-    const V even = in[0] + (a * a) * in[2];
-    V odd = a * in[1];
-    if constexpr (Size == 4) odd = odd + (a * a * a) * in[3];
-    out[at] = factor * (even + odd);
-    out[at + 1] = factor * (even - odd);
+    const V even = in[0] + N(a * a) * in[2];
+    V odd = N(a) * in[1];
+    if constexpr (Size == 4) odd = odd + N(a * a * a) * in[3];
+    out[at] = N(factor) * (even + odd);
+    out[at + 1] = N(factor) * (even - odd);
   };
   if constexpr (Side == 6) {
-    out[0] = 1.0 * in[0];
+    out[0] = N(1) * in[0];
     pair(1, kP, -1 / 1.5);
     pair(3, kQ, 1 / 6.0);
   } else {
-    out[0] = -1.0 * in[0];
+    out[0] = N(-1) * in[0];
     pair(1, 1, -1 / 4.5);
     pair(3, 2, 1 / 90.0);
     pair(5, 0.5, 1 / 1.40625);
   }
-  out[Side - 1] = 1.0 * in[Size - 1];
+  out[Side - 1] = N(1) * in[Size - 1];
 }
 
 // A cache line holds 16 channels of a pixel. The transforms take them together and ask for the next
@@ -197,32 +198,34 @@ inline void winograd_output(const WinogradOutput<T>& t) {
 }
 
 // u = G g G^T.
-template <class T, int Side, int Size, class Wide>
+template <class T, int Side, int Size, class Set>
 inline void winograd_kernels(const WinogradKernel<T>& t) {
-  using V = typename Wide::V;
+  using V = typename Set::V;
   V in[Size], out[Side], half[Side * Size];
-  for (int64_t k = 0; k < t.count; k += Wide::width) {
+  for (int64_t k = 0; k < t.count; k += Set::width) {
 #pragma GCC unroll 4
     for (int j = 0; j < Size; ++j) {
 #pragma GCC unroll 4
-      for (int i = 0; i < Size; ++i) in[i] = Wide::load(t.taps[i * Size + j] + k);
-      winograd_kernel_line<Side, Size>(in, out);
+      for (int i = 0; i < Size; ++i) in[i] = Set::load(t.taps[i * Size + j] + k);
+      winograd_kernel_line<typename Set::Number, Side, Size>(in, out);
 #pragma GCC unroll 8
       for (int i = 0; i < Side; ++i) half[i * Size + j] = out[i];
     }
 #pragma GCC unroll 8
     for (int i = 0; i < Side; ++i) {
-      winograd_kernel_line<Side, Size>(half + i * Size, out);
+      winograd_kernel_line<typename Set::Number, Side, Size>(half + i * Size, out);
 #pragma GCC unroll 8
-      for (int j = 0; j < Side; ++j) Wide::store(t.u + (Side * i + j) * t.plane + k, out[j]);
+      for (int j = 0; j < Side; ++j) Set::store(t.u + (Side * i + j) * t.plane + k, out[j]);
     }
   }
 }
 
-template <class T, class Wide>
+// Weights for patches of 8 are transformed once and used for every frame; those for patches of 6
+// are transformed anew in each call, where doubles would take a twentieth of a training step.
+template <class T, class Set, class Wide>
 inline void winograd_kernel(const WinogradKernel<T>& t) {
   if (t.side == 6)
-    t.size == 3 ? winograd_kernels<T, 6, 3, Wide>(t) : winograd_kernels<T, 6, 4, Wide>(t);
+    t.size == 3 ? winograd_kernels<T, 6, 3, Set>(t) : winograd_kernels<T, 6, 4, Set>(t);
   else
     t.size == 3 ? winograd_kernels<T, 8, 3, Wide>(t) : winograd_kernels<T, 8, 4, Wide>(t);
 }
