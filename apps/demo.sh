@@ -15,18 +15,7 @@ mkdir -p "$out"
 
 # The video is in Debian's python3-imageio; the package is unpacked here, not installed.
 video=$out/cockatoo.mp4
-if [[ ! -s $video ]]; then
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
-  download() { (cd "$work" && apt-get download -qq python3-imageio >/dev/null 2>&1); }
-  download || { [[ $EUID -eq 0 ]] && apt-get update -qq && download; } || {
-    echo "demo: cannot download the package python3-imageio, which holds the video" >&2
-    exit 1
-  }
-  dpkg -x "$work"/python3-imageio_*.deb "$work"
-  cp "$(find "$work" -name cockatoo.mp4)" "$video.part"
-  mv "$video.part" "$video"
-fi
+bash apps/package_file.sh python3-imageio cockatoo.mp4 "$video"
 
 run() { echo "+ ${*/#$munet/munet}" >&2 && "$@"; }
 if [[ ! -s $out/film.mp4 || ! -s $out/sheet.png || $munet -nt $out/film.mp4 ]]; then
