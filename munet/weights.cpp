@@ -1,5 +1,6 @@
 // Weights: from a checkpoint to what all segmenters share.
 #include <cstring>
+#include <utility>
 
 #include "munet/stream.h"
 #include "nn/fold.h"
@@ -32,9 +33,19 @@ class Fingerprint {
   uint64_t state_ = 0xcbf29ce484222325;
 };
 
-// Once packed, the weights as they were in the file are not read again.
+// Once packed, a convolution's weights as they were in the file are not read again.
 struct Release : nn::Visitor {
-  void tensor(const std::string&, Tensor& value, nn::Role) override { value = {}; }
+  void tensor(const std::string&, Tensor& value, nn::Role) override {
+    if (packed_) value = {};
+  }
+  void enter(const std::string& name, nn::Module& child) override {
+    const bool outer = std::exchange(packed_, child.frozen());
+    Visitor::enter(name, child);
+    packed_ = outer;
+  }
+
+ private:
+  bool packed_ = false;
 };
 
 }  // namespace

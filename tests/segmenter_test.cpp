@@ -48,8 +48,8 @@ struct Video {
   TemporaryFolder folder;
   std::string checkpoint;
   Segmenter segmenter;
-  explicit Video(SegmenterOptions options = {})
-      : checkpoint(write_checkpoint(folder.path.string(), preset("munet18"))),
+  explicit Video(SegmenterOptions options = {}, const Config& config = preset("munet18"))
+      : checkpoint(write_checkpoint(folder.path.string(), config)),
         segmenter(checkpoint, options) {}
   void step(int t) {
     const std::vector<uint8_t> rgb = picture(t);
@@ -182,6 +182,29 @@ TEST_CASE("the result does not depend on the number of threads", "[segmenter]") 
   set_num_threads(before);
   CHECK(all[0] == all[1]);
   CHECK(all[0] == all[2]);
+}
+
+// Once packed, weights are released: those that no convolution has must stay.
+TEST_CASE("every key of the model runs, and does something", "[segmenter]") {
+  const auto third = [](const char* keys) {
+    Video v({}, config_from_json(keys, "test"));
+    v.step(0, mask(1, 2));
+    v.step(1);
+    v.step(2);
+    return v.segmenter.probability(2);
+  };
+  const std::string common = R"({"backbone": "resnet18", "key_dim": 64, "value_dim": 256,)"
+                             R"( "decoder_dim": 96, "window": 9)";
+  const std::vector<float> plain = third((common + "}").c_str());
+  for (const char* key :
+       {R"("position_cue": true)", R"("ref_extra": "others")", R"("share_kv": true)",
+        R"("motion": "none")", R"("motion": "displacement")", R"("fusion": "add")",
+        R"("border": "exclude")", R"("top_k": 3)", R"("mu_tau": 0.5)", R"("mu_scale": 3.0)"}) {
+    INFO(key);
+    const std::vector<float> other = third((common + ", " + key + "}").c_str());
+    CHECK(std::all_of(other.begin(), other.end(), [](float p) { return p >= 0 && p <= 1; }));
+    CHECK((other != plain));
+  }
 }
 
 TEST_CASE("strides are honoured", "[segmenter]") {
