@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "apps/frame_view.h"
 #include "apps/weights.h"
 #include "data/mask.h"
 #include "tensor/error.h"
@@ -65,8 +66,8 @@ void Follower::make_segmenter() {
   segmenter_ = std::make_unique<Segmenter>(weights_, options_.network);
 }
 
-Finished Follower::operator()(SourceFrame frame) {
-  return frame.damage.empty() ? step(std::move(frame)) : keep_last(std::move(frame));
+Finished Follower::operator()(SourceFrame frame, const SourceFrame* next) {
+  return frame.damage.empty() ? step(std::move(frame), next) : keep_last(std::move(frame));
 }
 
 void Follower::add_soft_masks(Finished& finished) const {
@@ -102,7 +103,15 @@ Mask Follower::read_given(const std::string& path, const SourceFrame& frame) con
   return mask;
 }
 
-Finished Follower::step(SourceFrame frame) {
+// A frame that cannot be used is left for its own turn to say so.
+void Follower::announce(const SourceFrame* next) {
+  if (options_.network.device == "cpu" || !next || !next->damage.empty() ||
+      next->image.width != width_ || next->image.height != height_)
+    return;
+  segmenter_->announce({view_of(next->image)});
+}
+
+Finished Follower::step(SourceFrame frame, const SourceFrame* next) {
   if (width_ == 0) width_ = frame.image.width, height_ = frame.image.height;
   check<FileError>(frame.image.width == width_ && frame.image.height == height_,
                    "segment: ", frame.label, ": expected ", width_, "x", height_,
@@ -116,10 +125,13 @@ Finished Follower::step(SourceFrame frame) {
   if (!segmenter_) make_segmenter();
   if (first) palette_ = given->palette;
   const double start = now();
-  const FrameView view{frame.image.rgb.data(), width_, height_, 0};
   MaskView mask_view;
   if (given) mask_view = {given->ids.data(), given->width, given->height, 0};
-  segmenter_->step(view, given ? &mask_view : nullptr);
+  if (segmenter_->announced() > 0)
+    segmenter_->step_announced(given ? &mask_view : nullptr);
+  else
+    segmenter_->step(view_of(frame.image), given ? &mask_view : nullptr);
+  announce(next);
   Finished finished;
   finished.mask = first ? std::move(*given) : Mask{width_, height_, segmenter_->labels(), palette_};
   add_soft_masks(finished);

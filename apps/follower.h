@@ -21,8 +21,10 @@ class Follower {
 
   // The next frame's masks. With the first one, and the first one after restart(), comes --mask,
   // which goes out as it came. FileError if a mask or a frame cannot be used; the checkpoint is
-  // read when the first ones are good.
-  Finished operator()(SourceFrame frame);
+  // read when the first ones are good. `next`, if not null, is the frame of the next call: a GPU
+  // gets it before this one's masks are waited for, and works on while the CPU reads, prepares and
+  // writes frames.
+  Finished operator()(SourceFrame frame, const SourceFrame* next = nullptr);
   void restart() { segmenter_->reset(); }
 
   // Between two frames: everything that operator() goes on from, with a note of the caller's, as
@@ -41,7 +43,8 @@ class Follower {
   bool begun() const { return segmenter_ && segmenter_->frames() > 0; }
   void make_segmenter();
   munet::Mask read_given(const std::string& path, const SourceFrame& frame) const;
-  Finished step(SourceFrame frame);
+  Finished step(SourceFrame frame, const SourceFrame* next);
+  void announce(const SourceFrame* next);
   Finished keep_last(SourceFrame frame);
   void add_soft_masks(Finished& finished) const;
   void add_trust(Finished& finished, const std::string& frame) const;

@@ -55,6 +55,12 @@ class BoundedQueue {
     return value;
   }
 
+  // What pop() would give if it is there already, else null; the popping side's. Stays till pop().
+  const T* peek() {
+    const std::lock_guard lock(mutex_);
+    return things_.empty() ? nullptr : &things_.front();
+  }
+
   void end(std::exception_ptr error = nullptr) {  // by the side that pushes
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -99,6 +105,7 @@ class Ahead {
   Ahead& operator=(const Ahead&) = delete;
 
   std::optional<T> next() { return queue_.pop(); }  // rethrows what make() threw
+  const T* peek() { return queue_.peek(); }         // of next(), if it is made; stays till next()
 
  private:
   BoundedQueue<T> queue_;

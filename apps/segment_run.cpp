@@ -137,7 +137,8 @@ void SegmentRun::follow(FrameSource& source, bool pictures, const Write& write, 
     while (std::optional<SourceFrame> frame = reader.next()) {
       stop_if_interrupted();
       const bool old = done_ < on_disk_;
-      Finished finished = old ? from_disk(std::move(*frame)) : follower_(std::move(*frame));
+      Finished finished =
+          old ? from_disk(std::move(*frame)) : follower_(std::move(*frame), reader.peek());
       unsaved_ = unsaved_ || !old;
       if (!pictures) finished.frame.image = {};
       if (writer) writer->push(std::move(finished));

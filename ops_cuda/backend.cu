@@ -66,6 +66,9 @@ void check_alive() {
   const bool stays = current && cudaStreamQuery(current.load()->stream) != cudaSuccess &&
                      cudaGetLastError() != cudaErrorNotReady && cudaFree(nullptr) != cudaSuccess;
   if (stays) {
+    static std::mutex mutex;
+    std::lock_guard lock(mutex);
+    check_alive();  // the first of several threads tells the reason
     lost_reason() = lost_text(device(), reason, where);
     is_lost = true;
     throw DeviceError(lost_reason());

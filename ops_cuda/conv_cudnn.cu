@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <mutex>
 #include <vector>
 
 #include "ops_cuda/cuda.h"
@@ -339,6 +340,9 @@ bool run_cudnn(const ConvCall& call) {
   if (call.type == DType::f64 || s.outputs() == 0 || s.inputs() == 0 || s.c == 0 || s.o == 0)
     return false;
   const bool exact = call.type == DType::f32 && !fast_matmul();
+  // One handle, whose stream is this thread's (cuda.h), so one call at a time; and one table.
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
   static std::map<Key, Plan>& plans = *new std::map<Key, Plan>;
   const auto [found, first] = plans.try_emplace(key_of(call, exact));
   const Plan& plan = found->second;

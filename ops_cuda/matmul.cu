@@ -2,6 +2,7 @@
 // = a b is its c^T = b^T a^T, with the same bytes.
 #include <array>
 #include <map>
+#include <mutex>
 
 #include "ops_cuda/cuda.h"
 #include "ops_cuda/matmul_twins.h"
@@ -102,6 +103,8 @@ const Plan& plan_for(const MatrixProduct& p) {
   const bool fast = fast_matmul();
   const std::array<uint32_t, 3> alignments{alignment_of(p.a), alignment_of(p.b), alignment_of(p.c)};
   using Key = std::array<int64_t, 12>;
+  static std::mutex mutex;  // of the table; plans are only read, and the handle may be shared
+  std::lock_guard lock(mutex);
   static std::map<Key, std::unique_ptr<Plan>>& plans = *new std::map<Key, std::unique_ptr<Plan>>;
   std::unique_ptr<Plan>& plan =
       plans[{p.m, p.n, p.k, p.batch, p.transpose_a, p.transpose_b, int64_t(p.in), int64_t(p.out),

@@ -9,10 +9,15 @@
 namespace munet::cuda {
 
 // Port, which stays alive, has the device's side:
-//   void* pinned(std::size_t bytes);           memory of the CPU that the device can copy from and
-//   to void queue(void* to, const void* from, std::size_t bytes);    a copy, in the order of the
-//   stream void mark(int buffer);                     behind all that was queued void wait(int
-//   buffer);                     until its last mark is passed; at once if it has none
+//
+//   void* pinned(std::size_t bytes);
+//       memory of the CPU that the device can copy from and to
+//   void queue(void* to, const void* from, std::size_t bytes);
+//       a copy, in the order of the stream
+//   void mark(int buffer);
+//       behind all that was queued
+//   void wait(int buffer);
+//       until its last mark is passed; at once if it has none
 template <class Port>
 class Staging {
  public:

@@ -1,12 +1,10 @@
 #include "tensor/precision.h"
 
-#include <atomic>
-
 namespace munet {
 namespace {
 
 constexpr const char* kNames[] = {"f32", "tf32", "bf16", "f16"};
-std::atomic<bool> fast{false};
+thread_local bool fast = false;
 
 }  // namespace
 

@@ -18,7 +18,7 @@ const char* name(Precision precision);
 DType storage_type(Precision precision);
 
 // Whether f32 products (matmul, conv2d, memory_read) on a GPU may round their factors to TF32. Off
-// at first: results then agree with the CPU's to 1e-5, with it to 1e-3. One switch per process.
+// at first: results then agree with the CPU's to 1e-5, with it to 1e-3. Each thread has its own.
 bool fast_matmul();
 void set_fast_matmul(bool on);
 

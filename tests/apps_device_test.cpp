@@ -24,13 +24,23 @@ TEST_CASE("segment: a card is lost in the middle: the masks so far are whole", "
   for (int t = 0; t < 5; ++t)
     masks.push_back(read_mask(video.out / ("frame" + std::to_string(t) + ".png")));
   std::filesystem::remove_all(video.out);
+  CHECK(munet_program(video.arguments({"--size", "48"})).status == 0);  // on the CPU
+  for (int t = 0; t < 5; ++t) {
+    const Mask mask = read_mask(video.out / ("frame" + std::to_string(t) + ".png"));
+    int64_t others = 0;
+    for (std::size_t i = 0; i < mask.ids.size(); ++i) others += mask.ids[i] != masks[t].ids[i];
+    CHECK(others < 10);
+  }
+  std::filesystem::remove_all(video.out);
 
   const Result lost = played(video, "MUNET_PLAYED_REPLAYS", "5");
   CHECK(lost.status == 2);
   CHECK(lost.err.find("cuda:0: the device is lost: ") != std::string::npos);
   CHECK(lost.err.find("start it again") != std::string::npos);
-  CHECK(files_in(video.out) == std::set<std::string>{"frame0.png", "frame1.png", "frame2.png"});
-  for (int t = 0; t < 3; ++t)
+  // The card may have been given the next frame already when a mask was waited for.
+  const int written = int(files_in(video.out).size());
+  CHECK((written == 2 || written == 3));
+  for (int t = 0; t < written; ++t)
     CHECK(read_mask(video.out / ("frame" + std::to_string(t) + ".png")).ids ==
           masks[std::size_t(t)].ids);
 }

@@ -1,9 +1,13 @@
 // The network on a GPU that the host plays: whole videos, training and every precision against the
 // CPU; what may go wrong between the two memories.
+#include <functional>
+#include <future>
+
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
 #include "autograd/ops/shape.h"
 #include "munet/segmenter.h"
+#include "tensor/precision.h"
 #include "tensor/tally.h"
 #include "tests/catch.h"
 #include "tests/model_support.h"
@@ -43,8 +47,8 @@ struct Video {
 };
 
 // Probabilities of both objects over four frames, a mask for the second in the third.
-std::vector<float> follow(const std::string& checkpoint, const SegmenterOptions& options) {
-  Segmenter segmenter(checkpoint, options);
+std::vector<float> follow(const Weights& weights, const SegmenterOptions& options) {
+  Segmenter segmenter(weights, options);
   std::vector<float> all;
   for (int t = 0; t < 4; ++t) {
     const Video video(t);
@@ -52,9 +56,12 @@ std::vector<float> follow(const std::string& checkpoint, const SegmenterOptions&
     segmenter.step(video.frame(), t == 0 || t == 2 ? &mask : nullptr);
     for (int id : {3, 9})
       for (float p : segmenter.probability(id)) all.push_back(p);
-    CHECK(segmenter.labels().size() == std::size_t(kWidth * kHeight));
+    check(segmenter.labels().size() == std::size_t(kWidth * kHeight), "a label for every pixel");
   }
   return all;
+}
+std::vector<float> follow(const std::string& checkpoint, const SegmenterOptions& options) {
+  return follow(Weights(checkpoint, options.device, options.precision), options);
 }
 
 // A longer one: memory outgrows a bucket, an object goes and comes back, another size follows. What
@@ -142,6 +149,31 @@ TEST_CASE("a video on the device is the video on the CPU, in every precision", "
   CHECK(difference(follow(path, options), want) < 5e-2);
   options.precision = "f16";
   CHECK(difference(follow(path, options), want) < 1e-2);
+}
+
+TEST_CASE("several videos at once on one card, each from a thread of its own",
+          "[device][threads]") {
+  TemporaryFolder folder;
+  const std::string path = write_checkpoint(folder.path.string(), preset("munet18"));
+  const Weights whole(path, "cuda"), half(path, "cuda", "f16");
+  SegmenterOptions often;
+  often.every = 1;
+  using Result = std::vector<float>;
+  const std::vector<std::function<Result()>> videos{[&] { return follow(whole, {}); },
+                                                    [&] { return follow(whole, often); },
+                                                    [&] { return follow(half, {}); }};
+  std::vector<std::future<Result>> at_once;
+  for (const auto& video : videos) at_once.push_back(std::async(std::launch::async, video));
+  for (std::size_t i = 0; i < videos.size(); ++i) {
+    const Result result = at_once[i].get();
+    CHECK((result == videos[i]()));
+  }
+}
+
+TEST_CASE("TF32 is each thread's own choice", "[device][threads]") {
+  set_fast_matmul(true);
+  CHECK(!std::async(std::launch::async, fast_matmul).get());
+  set_fast_matmul(false);
 }
 
 TEST_CASE("recordings change with memory, objects and size, and no step reads on the CPU",

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <mutex>
 
 #include "autograd/node.h"
 #include "ops_cuda/attention_twins.h"
@@ -30,16 +31,17 @@ constexpr std::size_t kMemory = std::size_t{256} << 20, kUnit = 256;  // bytes, 
 
 using Work = std::function<void()>;
 using Recording = std::vector<Work>;
+thread_local Recording* recording = nullptr;  // what this thread records into; null: it does not
 
 // The card: memory that only its work can reach, and its stream, which is done as late as it may
 // be, so that what is read too early or overwritten too soon shows.
 struct Card {
+  std::recursive_mutex mutex;  // of all of it: any number of threads queue, as on a card
   char* base;
   std::map<std::size_t, std::size_t> free{{0, kMemory}};  // offset -> size, never touching
   DeviceMemory memory;
   std::deque<Work> stream;
   int64_t queued = 0, done = 0;  // works so far
-  Recording* recording = nullptr;
   int64_t launches = 0, reads = 0;
   bool lost = false;
   int64_t replays = 0, last_replay = -1;  // then it is lost; -1: never
@@ -60,10 +62,12 @@ struct Card {
   void queue(Work work) {
     check_alive();
     if (recording) return recording->push_back(std::move(work));
+    const std::lock_guard lock(mutex);
     stream.push_back(std::move(work));
     ++queued;
   }
   void work_until(int64_t mark) {
+    const std::lock_guard lock(mutex);
     if (done >= mark) return;
     mprotect(base, kMemory, PROT_READ | PROT_WRITE);
     for (; done < mark; ++done) {
@@ -76,6 +80,12 @@ struct Card {
 Card& card() {
   static Card* one = new Card;
   return *one;
+}
+
+template <class F>
+auto locked(F&& f) {
+  const std::lock_guard lock(card().mutex);
+  return f(card());
 }
 
 void poison(char* at, std::size_t bytes) {
@@ -91,14 +101,15 @@ void check_device(Device device) {
 // Memory is had and given back in the order of the stream, and that is never recorded.
 template <class F>
 void not_recorded(F&& f) {
-  Recording* const recording = std::exchange(card().recording, nullptr);
+  Recording* const paused = std::exchange(recording, nullptr);
   f();
-  card().recording = recording;
+  recording = paused;
 }
 
 void* allocate(Device device, std::size_t bytes) {
   check_device(device);
   Card& c = card();
+  const std::lock_guard lock(c.mutex);
   const std::size_t size = std::max((bytes + kUnit - 1) / kUnit, std::size_t{1}) * kUnit;
   const auto fits = [&](const auto& run) { return run.second >= size; };
   const auto found = std::find_if(c.free.begin(), c.free.end(), fits);
@@ -117,6 +128,7 @@ void* allocate(Device device, std::size_t bytes) {
 
 void release(Device, void* block, std::size_t bytes) {
   Card& c = card();
+  const std::lock_guard lock(c.mutex);
   c.memory.active -= bytes;
   const std::size_t size = std::max((bytes + kUnit - 1) / kUnit, std::size_t{1}) * kUnit;
   if (!c.lost)  // nothing leaves a destructor
@@ -155,7 +167,8 @@ void copy(void* to, Device to_device, const void* from, Device from_device, std:
   check_device(to_device);
   check_device(from_device);
   if (to_device.kind == from_device.kind) return port.queue(to, from, bytes);
-  check<NotRecordable>(!card().recording, "a copy from or to the CPU");
+  check<NotRecordable>(!recording, "a copy from or to the CPU");
+  const std::lock_guard lock(card().mutex);
   if (to_device.kind == Device::cuda)
     staging.upload(to, from, bytes);
   else
@@ -172,24 +185,26 @@ void fill(Device, void* to, const void* element, std::size_t element_bytes, int6
 }
 
 void synchronize(Device) {
-  check<NotRecordable>(!card().recording, "waiting for the card");
+  check<NotRecordable>(!recording, "waiting for the card");
+  const std::lock_guard lock(card().mutex);
   card().work_until(card().queued);
   ++card().reads;
 }
 
-void begin_recording(Device) { card().recording = new Recording; }
+void begin_recording(Device) { recording = new Recording; }
 void* end_recording(Device, bool keep) {
-  Recording* const recording = std::exchange(card().recording, nullptr);
-  if (keep) return recording;
-  delete recording;
+  Recording* const ended = std::exchange(recording, nullptr);
+  if (keep) return ended;
+  delete ended;
   return nullptr;
 }
-void replay(Device, void* recording) {
+void replay(Device, void* recorded) {
   Card& c = card();
+  const std::lock_guard lock(c.mutex);
   c.lost = c.lost || ++c.replays == c.last_replay;
-  for (const Work& work : *static_cast<Recording*>(recording)) c.queue(work);
+  for (const Work& work : *static_cast<Recording*>(recorded)) c.queue(work);
 }
-void forget_recording(Device, void* recording) { delete static_cast<Recording*>(recording); }
+void forget_recording(Device, void* recorded) { delete static_cast<Recording*>(recorded); }
 
 }  // namespace
 
@@ -244,9 +259,10 @@ const Backend& cuda_backend() {
       .copy = copy,
       .fill = fill,
       .synchronize = synchronize,
-      .memory = [](Device) { return card().memory; },
-      .reset_peak = [](Device) { card().memory.peak = card().memory.active; },
-      .limit_memory = [](Device, std::size_t bytes) { card().memory.limit = bytes; },
+      .memory = [](Device) { return locked([](Card& c) { return c.memory; }); },
+      .reset_peak = [](Device) { locked([](Card& c) { c.memory.peak = c.memory.active; }); },
+      .limit_memory = [](Device,
+                         std::size_t bytes) { locked([=](Card& c) { c.memory.limit = bytes; }); },
       .describe = [](Device) { return std::string("a GPU played by the host"); },
       .begin_recording = begin_recording,
       .end_recording = end_recording,
@@ -259,6 +275,10 @@ const Backend& cuda_backend() {
 
 }  // namespace munet
 
-int64_t software_launches() { return munet::card().launches; }
-int64_t software_reads() { return munet::card().reads; }
+int64_t software_launches() {
+  return munet::locked([](munet::Card& c) { return c.launches; });
+}
+int64_t software_reads() {
+  return munet::locked([](munet::Card& c) { return c.reads; });
+}
 void software_lose(bool lost) { munet::card().lost = lost; }
