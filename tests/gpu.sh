@@ -86,7 +86,7 @@ no_skips() {
   ! grep -q '^SKIPPED' build/gpu/step.log
 }
 export -f no_skips
-step "The op table on the card: forward and gradients, f32, f64 and half" 120 \
+step "The op table on the card: forward and gradients, f32, f64 and half; wrong devices" 120 \
   bash -c 'no_skips build/gpu/parity_test "op/*"'
 step "Slots, memory, both networks, twenty training steps" 120 \
   bash -c 'no_skips build/gpu/cuda_test "[cuda]"'

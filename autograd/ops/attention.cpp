@@ -187,10 +187,12 @@ Tensor memory_read(const std::vector<const MemorySlot*>& slots, const Tensor& qu
 Tensor memory_read_padded(const Tensor& key, const Tensor& value, const Tensor& used,
                           const Tensor& query, int top_k) {
   check_read("memory_read_padded", key, value, query, top_k);
-  check<ShapeError>(used.shape() == Shape{key.dim(0)} && used.dtype() == DType::i32 &&
-                        used.device() == key.device(),
-                    "memory_read_padded: expected used i32 [", key.dim(0), "] on ", key.device(),
-                    "; given ", used.dtype(), ' ', used.shape(), " on ", used.device());
+  check<ShapeError>(used.shape() == Shape{key.dim(0)} && used.dtype() == DType::i32,
+                    "memory_read_padded: expected used i32 [", key.dim(0), "]; given ",
+                    used.dtype(), ' ', used.shape());
+  check<DeviceError>(used.device() == key.device(),
+                     "memory_read_padded: expected one device; given key ", key.device(), ", used ",
+                     used.device());
   check(!recording(key, value, query), "memory_read_padded: has no gradient; use it under NoGrad");
   Tensor y = Tensor::empty({key.dim(0), query.dim(0), value.dim(2)}, key.dtype(), key.device());
   kernels::memory_read_padded(key.device(), key, value, used, query, top_k, y);

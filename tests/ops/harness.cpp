@@ -100,6 +100,20 @@ std::string half_parity(const OpCase& c) {
   return "";
 }
 
+// Whether there is a card; says so once if not.
+bool card() {
+  static const bool there = [] {
+    try {
+      cuda_backend();
+      return true;
+    } catch (const DeviceError& e) {
+      std::fprintf(stderr, "SKIPPED: CUDA parity of every op: %s\n", e.what());
+      return false;
+    }
+  }();
+  return there;
+}
+
 }  // namespace
 
 std::string sweep_forward(const OpCase& c) {
@@ -167,16 +181,7 @@ std::string sweep_accumulation(const OpCase& c) {
 }
 
 std::string sweep_parity(const OpCase& c) {
-  static const bool device = [] {
-    try {
-      cuda_backend();
-      return true;
-    } catch (const DeviceError& e) {
-      std::fprintf(stderr, "SKIPPED: CUDA parity of every op: %s\n", e.what());
-      return false;
-    }
-  }();
-  if (!device) return "";
+  if (!card()) return "";
   if (c.cuda_gap) {
     std::fprintf(stderr, "CUDA gap: %s: %s\n", c.name.c_str(), c.cuda_gap->c_str());
     return "";
@@ -216,6 +221,24 @@ std::string sweep_parity(const OpCase& c) {
   return half_parity(c);
 }
 
+std::string sweep_devices(const OpCase& c) {
+  if (!c.checked || c.cuda_gap || !card()) return "";
+  const Tensors cpu = draw_all(c, 9, DType::f32, false);
+  for (std::size_t i = 0; i < cpu.size() && cpu.size() > 1; ++i) {
+    Tensors mixed = cpu;
+    mixed[i] = mixed[i].to(Device{Device::cuda, 0});
+    try {
+      c.op(mixed);
+      return str("input ", i, " on another device than the others: no error");
+    } catch (const DeviceError& e) {
+      const std::string text = e.what();
+      if (text.find("cuda:0") == std::string::npos || text.find("cpu") == std::string::npos)
+        return str("input ", i, " on another device: the error names no device: ", text);
+    }
+  }
+  return "";
+}
+
 bool other_bodies = false;
 bool only_parity = false;
 
@@ -248,8 +271,7 @@ void run_sweeps(const std::vector<OpCase>& cases) {
   for (const OpCase& c : cases)
     for (const Sweep& s : {Sweep{"forward", sweep_forward}, Sweep{"gradient", sweep_gradient},
                            Sweep{"accumulation", sweep_accumulation}, Sweep{"parity", sweep_parity},
-                           Sweep{"errors", sweep_errors}})
-      if (!only_parity || s.run == sweep_parity) DYNAMIC_SECTION(c.name << ": " << s.name) {
-          CHECK(s.run(c) == "");
-        }
+                           Sweep{"devices", sweep_devices}, Sweep{"errors", sweep_errors}})
+      if (!only_parity || s.run == sweep_parity || s.run == sweep_devices)
+        DYNAMIC_SECTION(c.name << ": " << s.name) { CHECK(s.run(c) == ""); }
 }

@@ -25,8 +25,9 @@ struct OpCase {
   std::vector<int> no_grad = {};  // inputs without a gradient (labels)
   std::function<munet::Tensor(int input, munet::Tensor)> prepare = {};  // e.g. labels from numbers
   double forward_tolerance = 1e-5, gradient_tolerance = 1e-6;
-  int64_t gradient_samples = 0;              // per input; 0 = all elements
-  double cuda_tolerance = 0;                 // parity looser than f32's rounding: why, in the row
+  int64_t gradient_samples = 0;  // per input; 0 = all elements
+  double cuda_tolerance = 0;     // parity looser than f32's rounding: why, in the row
+  bool checked = true;           // false: a kernel itself, whose callers have seen to devices
   std::optional<std::string> cuda_gap = {};  // why there is no CUDA body; printed, never silent
 };
 
@@ -35,6 +36,7 @@ std::string sweep_forward(const OpCase&);       // CPU f32 against the reference
 std::string sweep_gradient(const OpCase&);      // f64, central differences; f32 against f64
 std::string sweep_accumulation(const OpCase&);  // op used twice; gradient set before; no leak
 std::string sweep_parity(const OpCase&);        // CUDA against CPU; skipped loudly without a device
+std::string sweep_devices(const OpCase&);       // one input elsewhere is a DeviceError; likewise
 std::string sweep_errors(const OpCase&);        // each `throws`: type and text, exactly
 
 // The CPU slots hold other bodies (twins.cpp): texts about the CPU's types are not theirs.
