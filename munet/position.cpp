@@ -33,7 +33,7 @@ Tensor waves(int64_t height, int64_t width, int64_t depth) {
 
 }  // namespace
 
-PositionCue::PositionCue(int key_dim) : gain(Tensor::full({key_dim / 2}, 0.5)) {
+PositionCue::PositionCue(int key_dim) : gain(Tensor::full({key_dim / 2}, 1.5)) {
   gain.set_requires_grad();
 }
 
