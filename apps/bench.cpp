@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "apps/bench_train.h"
+#include "apps/units.h"
 #include "autograd/node.h"
 #include "autograd/ops.h"
 #include "munet/model.h"
@@ -26,7 +27,8 @@ namespace {
 using namespace munet;
 
 struct Options {
-  std::string preset = "munet18", size = "480x864", device = "cpu", precision = "f32";
+  std::string preset = "munet18", size = "480x864", device = "cpu", precision = "f32",
+              device_memory;
   int objects = 1, frames = 0, threads = 0, rounds = 7;
   bool json = false, train = false;
 };
@@ -189,13 +191,16 @@ void run(Options o) {
         "bench: expected --size HEIGHTxWIDTH, multiples of 16; given '", o.size, "'");
   if (o.threads > 0) set_num_threads(o.threads);
   if (o.frames == 0) o.frames = o.train ? 3 : 5;
-  check(!o.train || o.device == "cpu", "bench: --train runs on the CPU; given --device ", o.device);
-  if (o.train) return bench_train({o.preset, h, w, o.objects, o.frames, o.rounds, o.json});
-  NoGrad no_grad;
   const Precision precision = parse_precision(o.precision);
   const Place place{parse_device(o.device), storage_type(precision)};
   check(place.cuda() || precision == Precision::f32, "bench: the CPU computes in f32; given ",
         o.precision, " (tf32, bf16 and f16 are for --device cuda)");
+  check(o.device_memory.empty() || (o.train && place.cuda()),
+        "bench: --device-memory is for --train --device cuda; given --device ", o.device);
+  if (o.train)
+    return bench_train({o.preset, h, w, o.objects, o.frames, o.rounds, o.json, place.device,
+                        precision, o.device_memory.empty() ? 0 : parse_bytes(o.device_memory)});
+  NoGrad no_grad;
   set_fast_matmul(precision == Precision::tf32);
   Rng rng{1};
   MUNet model(preset(o.preset), rng);
@@ -303,6 +308,8 @@ void add_bench(CLI::App& app) {
   bench->add_option("--precision", options->precision, "f32; on a GPU also tf32, bf16 and f16")
       ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))
       ->capture_default_str();
+  bench->add_option("--device-memory", options->device_memory,
+                    "with --train: what tensors may take on the GPU, like 11GiB (default: all)");
   bench->add_option("--threads", options->threads, "CPU threads; 0: all")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();

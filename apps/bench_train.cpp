@@ -49,46 +49,74 @@ Clip make_clip(const TrainBenchOptions& o) {
 
 void bench_train(const TrainBenchOptions& o) {
   check(o.frames >= 2, "bench: a clip for --train has at least 2 frames; given ", o.frames);
+  const bool cuda = o.device.kind == Device::cuda;
+  set_fast_matmul(o.precision == Precision::tf32);
+  if (cuda) cuda_backend().limit_memory(o.device, o.device_memory);
   Rng rng{1};
   MUNet model(preset(o.preset), rng);
+  if (cuda) nn::to(model, o.device);
   const std::vector<nn::NamedTensor> parameters = nn::parameters(model);
   nn::AdamW optimizer({{.parameters = parameters}});
+  const nn::LossScaler scaler(1024);  // one scale for all steps: what they find does not matter
   const Clip clip = make_clip(o);
 
   enum { kForward, kBackward, kAdamW, kStep };
   const char* names[] = {"forward", "backward", "AdamW", "step"};
+  const auto now = [&] {  // all that was asked for is done
+    if (cuda) cuda_backend().synchronize(o.device);
+    return milliseconds();
+  };
   std::vector<double> times[4];
-  memory::reset_peak();
-  for (int round = -1; round < o.rounds; ++round) {  // the first one warms up
-    double marks[4] = {milliseconds()};
+  const auto step = [&](bool timed) {
+    double marks[4] = {now()};
     nn::zero_grad(parameters);
     {
-      const Rollout found = roll_out(model, clip, true, {});
-      marks[1] = milliseconds();
-      backward(found.loss);
+      const Rollout found = roll_out(model, clip, true, {}, storage_type(o.precision));
+      marks[1] = now();
+      if (o.precision == Precision::f16)
+        backward(found.loss, scaler.seed(found.loss)), scaler.unscale(parameters);
+      else
+        backward(found.loss);
     }
-    marks[2] = milliseconds();
+    marks[2] = now();
     optimizer.step(1e-5);
-    marks[3] = milliseconds();
-    if (round < 0) continue;
+    marks[3] = now();
+    if (!timed) return;
     for (int i = 0; i < 3; ++i) times[i].push_back(marks[i + 1] - marks[i]);
     times[kStep].push_back(marks[3] - marks[0]);
-  }
-  const double peak = double(memory::peak()) / (1 << 20);
+  };
+  const auto reset_peak = [&] {
+    cuda ? cuda_backend().reset_peak(o.device) : memory::reset_peak();
+  };
+  reset_peak();
+  for (int round = -1; round < o.rounds; ++round) try {  // the first one warms up
+      step(round >= 0);
+    } catch (const OutOfMemory&) {
+      if (model.recompute()) throw;
+      model.set_recompute(true);
+      reset_peak();
+      round = -2;
+      for (std::vector<double>& of : times) of.clear();
+    }
+  const std::size_t most = cuda ? cuda_backend().memory(o.device).peak : memory::peak();
+  const double peak = double(most) / (1 << 20);
   if (o.json) {
     std::printf("%s\n", nlohmann::json{{"step_ms", median(times[kStep])},
                                        {"forward_ms", median(times[kForward])},
                                        {"backward_ms", median(times[kBackward])},
                                        {"adamw_ms", median(times[kAdamW])},
-                                       {"peak_mib", peak}}
+                                       {"peak_mib", peak},
+                                       {"recompute", model.recompute()}}
                             .dump()
                             .c_str());
     return;
   }
-  std::printf(
-      "%s training step, clip of %d frames %ldx%ld, %d object%s, %d threads, median of %d rounds\n",
-      o.preset.c_str(), o.frames, o.height, o.width, o.objects, o.objects == 1 ? "" : "s",
-      num_threads(), o.rounds);
+  std::printf("%s training step, clip of %d frames %ldx%ld, %d object%s, %s, median of %d rounds\n",
+              o.preset.c_str(), o.frames, o.height, o.width, o.objects, o.objects == 1 ? "" : "s",
+              cuda ? str(cuda_backend().describe(o.device), ", ", name(o.precision)).c_str()
+                   : str(num_threads(), " threads").c_str(),
+              o.rounds);
   for (int i = 0; i < 4; ++i) std::printf("  %-10s %9.1f ms\n", names[i], median(times[i]));
-  std::printf("tensors take at most %.0f MiB\n", peak);
+  std::printf("tensors take at most %.0f MiB%s\n", peak,
+              model.recompute() ? ", with recomputation" : "");
 }

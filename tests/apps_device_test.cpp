@@ -54,3 +54,25 @@ TEST_CASE("segment: a card without enough memory says what to lower", "[apps][de
         std::string::npos);
   CHECK(files_in(video.out).empty());
 }
+
+TEST_CASE("bench --train: on a card, in half precision, and where memory is short",
+          "[apps][device]") {
+  const auto bench = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"bench",    "--train", "--device", "cuda",
+                                       "--size",   "32x48",   "--frames", "2",
+                                       "--rounds", "1",       "--json",   "--precision"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Child(arguments, {}, played_path()).wait();
+  };
+  const Result all = bench({"f16"});
+  CHECK(all.err == "");
+  CHECK(all.out.find("\"recompute\":false") != std::string::npos);
+  const double peak = std::stod(all.out.substr(all.out.find("\"peak_mib\":") + 11));
+  CHECK(peak > 100);
+  const Result none = bench({"f16", "--device-memory", str(int(peak / 2), "MiB")});
+  CHECK(none.status == 2);
+  CHECK(none.err.find("cuda:0: out of memory: ") != std::string::npos);
+  CHECK(munet_program({"bench", "--train", "--device-memory", "1GiB"})
+            .err.find("bench: --device-memory is for --train --device cuda; given --device cpu") !=
+        std::string::npos);
+}

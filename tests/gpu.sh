@@ -112,14 +112,13 @@ for preset in munet18 munet50; do
       $munet bench --device cuda --precision $precision --preset $preset --rounds 20
   done
 done
-if $munet bench --train --device cuda --preset munet18 --rounds 1 2>&1 | grep -q 'runs on the CPU'; then
-  say "## munet: training step" "" "NOT RUN: munet bench --train does not take --device cuda" ""
-else
-  for objects in 1 2 3; do
-    step "munet: training step, munet50, $objects objects, 6 frames of 400x400" 60 \
-      $munet bench --train --device cuda --preset munet50 --objects $objects --rounds 3
-  done
-fi
+# objects, precision, and how much memory there seems to be
+for run in "1 f32 all" "2 f32 all" "3 f32 all" "3 f32 11GiB" "2 tf32 all" "2 bf16 all" "2 f16 all"; do
+  read -r objects precision memory <<<"$run"
+  step "munet: training step, munet50, $precision, $objects objects, 6 frames of 400x400, memory: $memory" 40 \
+    $munet bench --train --device cuda --precision $precision --preset munet50 --objects $objects \
+    --size 400x400 --frames 6 --rounds 5 $([[ $memory == all ]] || echo --device-memory $memory)
+done
 reference=build/gpu-deps/reference
 if [[ -f $reference/munet_reference.py && -n $python ]] && "$python" -c 'import torch' 2>/dev/null; then
   step "PyTorch: the same in eager and torch.compile" "$(left)" \

@@ -121,7 +121,6 @@ def training(preset, precision, way, objects):
                 masks = logits.softmax(1)[0, 1:, None]
                 before = query
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimiser.step()
 
     if CUDA:
