@@ -200,6 +200,7 @@ TEST_CASE("events: another reader finds what was written", "[train]") {
 TEST_CASE("state: everything there and back; what is wrong is refused", "[train]") {
   Recipe recipe = recipe_preset("toy");
   recipe.clips.crop = 32;
+  recipe.train_bn = true;
   TrainState state(recipe);
   const std::unique_ptr<ClipSource> source = toy_clips(recipe.clips, 1);
   const auto next = [&] { return source->clip(state.clips); };

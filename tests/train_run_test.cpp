@@ -8,7 +8,9 @@
 #include <sstream>
 #include <thread>
 
+#include "apps/train/recipe.h"
 #include "apps/train/state.h"
+#include "munet/segmenter.h"
 #include "nn/checkpoint.h"
 #include "tests/program.h"
 #include "tests/training_trees.h"
@@ -24,7 +26,7 @@ using Arguments = std::vector<std::string>;
 Arguments toy(const fs::path& out, const Arguments& more = {}) {
   Arguments all = {"train", out.string(), "--preset", "toy", "--threads", "1", "--log-every", "1"};
   for (const char* key : {"crop=32", "clip_frames=2", "steps=12", "key_dim=4", "value_dim=8",
-                          "decoder_dim=8", "window=3", "min_pixels=10"})
+                          "decoder_dim=8", "window=3", "min_pixels=10", "train_bn=true", "lr=1e-3"})
     all.insert(all.end(), {"--set", key});
   all.insert(all.end(), more.begin(), more.end());
   return all;
@@ -61,6 +63,30 @@ void wait_for_rows(const fs::path& out, std::size_t count) {
   for (int i = 0; i < 6000 && rows_of(out).size() < count; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   REQUIRE(rows_of(out).size() >= count);
+}
+
+// Mean J over all frames but the first, of the segmenter that `weights` and a clip's first mask
+// make.
+double segmented_j(const Weights& weights, const Clip& clip) {
+  const int64_t frames = clip.frames.dim(0), side = clip.frames.dim(1), area = side * side;
+  Segmenter segmenter(weights);
+  double j = 0;
+  for (int64_t t = 0; t < frames; ++t) {
+    const float* rgb = clip.frames.data<float>() + 3 * t * area;
+    const uint8_t* truth = clip.masks.data<uint8_t>() + t * area;
+    std::vector<uint8_t> pixels(std::size_t(3 * area));
+    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = uint8_t(std::lround(255 * rgb[i]));
+    const MaskView given{truth, int(side), int(side)};
+    segmenter.step({pixels.data(), int(side), int(side)}, t == 0 ? &given : nullptr);
+    const std::vector<uint8_t> found = segmenter.labels();
+    int64_t both = 0, either = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      both += found[i] && truth[i];
+      either += found[i] || truth[i];
+    }
+    if (t > 0) j += (either ? double(both) / double(either) : 1) / double(frames - 1);
+  }
+  return j;
 }
 
 }  // namespace
@@ -134,6 +160,22 @@ TEST_CASE("train: SIGTERM saves and leaves with 0, --minutes ends in time", "[tr
   CHECK(timed.status == 0);
   CHECK(timed.out.find("stopped after step ") != std::string::npos);
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+}
+
+// On shapes that it has not seen, by the file that is left, as every user of a checkpoint has them.
+TEST_CASE("train: the toy preset follows new shapes with J > 0.8", "[train]") {
+  const TemporaryFolder folder;
+  const fs::path out = folder / "toy";
+  const Result run = munet_program({"train", out.string(), "--preset", "toy"});
+  INFO(run.err);
+  REQUIRE(run.status == 0);
+  const Weights weights((out / "final.safetensors").string());
+  const Recipe recipe = recipe_preset("toy");
+  const std::unique_ptr<ClipSource> clips = toy_clips(recipe.clips, recipe.seed + 12344);
+  constexpr int kClips = 60;
+  double j = 0;
+  for (uint64_t i = 0; i < kClips; ++i) j += segmented_j(weights, clips->clip(i)) / kClips;
+  CHECK(j > 0.8);
 }
 
 TEST_CASE("train: a loss that is not a number stops the run and keeps the clip", "[train]") {

@@ -160,6 +160,8 @@ TEST_CASE("train: two frames are learned by heart in 60 steps", "[train]") {
   recipe.clips.clip_frames = 2;
   recipe.clips.crop = 64;
   recipe.steps = 60;
+  recipe.lr = 1e-3;
+  recipe.train_bn = true;
   TrainState state(recipe);
   const Clip clip = toy_clips(recipe.clips, 5)->clip(1);
   double j = 0;

@@ -19,7 +19,7 @@ struct Recipe {
 
   std::string rollout = "ref_only";  // ref_only | recurrent (rollout.h)
   munet::LossOptions loss;           // bootstrap, lambda
-  bool train_bn = false;             // batch statistics instead of the frozen ones
+  bool train_bn = false;             // statistics of each batch, one clip, not the frozen ones
 
   int64_t steps = 100'000;  // of the optimiser; the schedule ends there
   int accumulate = 1;       // clips per step
