@@ -29,7 +29,7 @@ step() {
   say "## $title" ""
   say '```'
   timeout $((limit < rest ? limit : rest)) "$@" >build/gpu/step.log 2>&1 || status=$?
-  tail -n 120 build/gpu/step.log | tee -a "$report"
+  grep -v '^\[ *[0-9/%]*\] \(Building\|Linking\|Built\)' build/gpu/step.log | tail -n 120 | tee -a "$report"
   say '```'
   if ((status)); then say "FAILED: exit status $status after $((SECONDS - began)) s" ""; else
     say "passed in $((SECONDS - began)) s" ""
