@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -43,7 +44,7 @@ struct Card {
   std::deque<Work> stream;
   int64_t queued = 0, done = 0;  // works so far
   int64_t launches = 0, reads = 0;
-  bool lost = false;
+  std::atomic<bool> lost = false;
   int64_t replays = 0, last_replay = -1;  // then it is lost; -1: never
 
   Card() {
