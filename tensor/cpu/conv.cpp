@@ -13,14 +13,17 @@
 namespace munet::cpu {
 namespace {
 
-ConvAlgorithm choose(const ConvShape& s, bool f32) {
+ConvAlgorithm choose(const ConvShape& s, bool f32, bool often) {
   // Multiply-adds per output position with what the panels are padded by.
   const int64_t taps = s.kh * s.kw;
   const int64_t gemm = right_panels(s.o, taps * s.c);
   const int64_t narrow = right_panels(taps * s.o, s.c) * s.stride * s.stride;
-  // Winograd wins wherever it is possible, by 1.7 to 2.7 times (op_bench). f64, which checks f32,
-  // does without it.
-  if (f32 && winograd_possible(s)) return ConvAlgorithm::winograd;
+  // Winograd wins wherever it is possible, by 1.7 to 2.7 times (op_bench), but where weights that
+  // are used once meet fewer positions than it takes to transform them. f64, which checks f32, does
+  // without it.
+  constexpr int64_t kWorthwhile = 128;
+  if (f32 && winograd_possible(s) && (often || s.n * s.oh * s.ow >= kWorthwhile))
+    return ConvAlgorithm::winograd;
   if (f32 && folding_possible(s)) return ConvAlgorithm::folded;
   if (2 * narrow < gemm && taps * s.o <= s.c) return ConvAlgorithm::narrow;
   return ConvAlgorithm::gemm;
@@ -82,7 +85,7 @@ void put_window(const ConvShape& s, const T* x, int64_t m, int64_t k, int64_t co
 
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w, bool often) {
-  const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>);
+  const ConvAlgorithm algorithm = choose(s, std::is_same_v<T, float>, often);
   // The larger patches save a fifth of the products; their weights take 64 / 36 of the time and
   // memory, and maps of few patches then wait for them.
   const int64_t side = often ? 8 : 6;

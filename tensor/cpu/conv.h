@@ -51,7 +51,7 @@ struct ConvWeights {
   const T* numbers() const { return static_cast<const T*>(storage->data()); }
 };
 // Of s only this matters: o, kh, kw, c, stride, top, left. `often`: they will be used many times,
-// so that packing and memory may cost more.
+// so that packing and memory may cost more; if not, they are packed for n, oh and ow too.
 template <class T>
 ConvWeights<T> pack_weights(const ConvShape& s, const WeightView<T>& w, bool often = false);
 
