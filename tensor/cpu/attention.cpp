@@ -71,11 +71,11 @@ struct Largest {
 // One thread's working memory, and what it keeps of each query while it walks through the memory.
 template <class T>
 struct Reader {
-  Reader(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& memory, int64_t most)
-      : s(sizes), parts(memory), block(round_up(most, kTileRows)) {}
+  Reader(const ReadSizes& sizes, const std::vector<MemoryPart<T>>& memory, int64_t queries)
+      : s(sizes), parts(memory), block(queries) {}
   const ReadSizes& s;
   const std::vector<MemoryPart<T>>& parts;
-  const int64_t block;  // queries, rounded up to whole tiles
+  const int64_t block;  // queries at most, whole tiles
   const int64_t width = wide(s.value_dim);
   const Scratch<T> query{left_panels(block, s.key_dim)};
   const Scratch<T> score{block * kMemoryBlock}, weight{block * kMemoryBlock}, sum{block * width};
