@@ -10,6 +10,7 @@
 
 #include "apps/train/recipe.h"
 #include "apps/train/state.h"
+#include "data/metrics.h"
 #include "munet/segmenter.h"
 #include "nn/checkpoint.h"
 #include "tests/program.h"
@@ -65,8 +66,8 @@ void wait_for_rows(const fs::path& out, std::size_t count) {
   REQUIRE(rows_of(out).size() >= count);
 }
 
-// Mean J over all frames but the first, of the segmenter that `weights` and a clip's first mask
-// make.
+// Mean J of the one object over all frames but the first, of the segmenter that `weights` and a
+// clip's first mask make.
 double segmented_j(const Weights& weights, const Clip& clip) {
   const int64_t frames = clip.frames.dim(0), side = clip.frames.dim(1), area = side * side;
   Segmenter segmenter(weights);
@@ -78,13 +79,12 @@ double segmented_j(const Weights& weights, const Clip& clip) {
     for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = uint8_t(std::lround(255 * rgb[i]));
     const MaskView given{truth, int(side), int(side)};
     segmenter.step({pixels.data(), int(side), int(side)}, t == 0 ? &given : nullptr);
-    const std::vector<uint8_t> found = segmenter.labels();
-    int64_t both = 0, either = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      both += found[i] && truth[i];
-      either += found[i] || truth[i];
-    }
-    if (t > 0) j += (either ? double(both) / double(either) : 1) / double(frames - 1);
+    const auto object = [&](const std::vector<uint8_t>& ids) {
+      return region_of(ids, int(side), int(side), 1);
+    };
+    if (t > 0)
+      j += region_similarity(object({truth, truth + area}), object(segmenter.labels())) /
+           double(frames - 1);
   }
   return j;
 }
