@@ -197,11 +197,11 @@ void run(Options o) {
         o.precision, " (tf32, bf16 and f16 are for --device cuda)");
   check(o.device_memory.empty() || (o.train && place.cuda()),
         "bench: --device-memory is for --train --device cuda; given --device ", o.device);
+  set_fast_matmul(precision == Precision::tf32);
   if (o.train)
     return bench_train({o.preset, h, w, o.objects, o.frames, o.rounds, o.json, place.device,
                         precision, o.device_memory.empty() ? 0 : parse_bytes(o.device_memory)});
   NoGrad no_grad;
-  set_fast_matmul(precision == Precision::tf32);
   Rng rng{1};
   MUNet model(preset(o.preset), rng);
   nn::train(model, false);

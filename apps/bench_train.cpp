@@ -50,7 +50,6 @@ Clip make_clip(const TrainBenchOptions& o) {
 void bench_train(const TrainBenchOptions& o) {
   check(o.frames >= 2, "bench: a clip for --train has at least 2 frames; given ", o.frames);
   const bool cuda = o.device.kind == Device::cuda;
-  set_fast_matmul(o.precision == Precision::tf32);
   if (cuda) cuda_backend().limit_memory(o.device, o.device_memory);
   Rng rng{1};
   MUNet model(preset(o.preset), rng);
@@ -85,19 +84,18 @@ void bench_train(const TrainBenchOptions& o) {
     for (int i = 0; i < 3; ++i) times[i].push_back(marks[i + 1] - marks[i]);
     times[kStep].push_back(marks[3] - marks[0]);
   };
-  const auto reset_peak = [&] {
+  const auto measure = [&] {
+    for (std::vector<double>& of : times) of.clear();
     cuda ? cuda_backend().reset_peak(o.device) : memory::reset_peak();
+    step(false);  // warms up
+    for (int round = 0; round < o.rounds; ++round) step(true);
   };
-  reset_peak();
-  for (int round = -1; round < o.rounds; ++round) try {  // the first one warms up
-      step(round >= 0);
-    } catch (const OutOfMemory&) {
-      if (model.recompute()) throw;
-      model.set_recompute(true);
-      reset_peak();
-      round = -2;
-      for (std::vector<double>& of : times) of.clear();
-    }
+  try {
+    measure();
+  } catch (const OutOfMemory&) {
+    model.set_recompute(true);
+    measure();
+  }
   const std::size_t most = cuda ? cuda_backend().memory(o.device).peak : memory::peak();
   const double peak = double(most) / (1 << 20);
   if (o.json) {
