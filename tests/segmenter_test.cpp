@@ -199,7 +199,8 @@ TEST_CASE("every key of the model runs, and does something", "[segmenter]") {
   for (const char* key :
        {R"("position_cue": true)", R"("ref_extra": "others")", R"("share_kv": true)",
         R"("motion": "none")", R"("motion": "displacement")", R"("fusion": "add")",
-        R"("border": "exclude")", R"("top_k": 3)", R"("mu_tau": 0.5)", R"("mu_scale": 3.0)"}) {
+        R"("border": "exclude")", R"("top_k": 3)", R"("mu_tau": 0.5)", R"("mu_scale": 3.0)",
+        R"("mu_sign": 1.0)", R"("pad_order": "normalise_then_pad")"}) {
     INFO(key);
     const std::vector<float> other = third((common + ", " + key + "}").c_str());
     CHECK(std::all_of(other.begin(), other.end(), [](float p) { return p >= 0 && p <= 1; }));
