@@ -277,6 +277,7 @@ std::string speed_json(const Speed& speed) {
       {"warm_up_frames", kWarmUpFrames},
       {"settings",
        {{"size", options.shorter_side},
+        {"enlarge", options.enlarge},
         {"memory", options.memory},
         {"every", options.every},
         {"last", options.last},

@@ -4,9 +4,12 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/units.h"
+#include "tensor/error.h"
 
 void NetworkOptions::settle() {
   network.shorter_side = parse_size(size);
+  munet::check(!network.enlarge || network.shorter_side > 0,
+               "--enlarge: expected --size with the shorter side in pixels; given --size ", size);
   network.memory_budget = parse_bytes(memory_budget);
   network.motion = motion == "on";
 }
@@ -21,6 +24,10 @@ std::vector<CLI::Option*> add_network_options(CLI::App& command, NetworkOptions&
                       "Work at this shorter side (pixels) where frames are larger; raw: never "
                       "reduce")
           ->capture_default_str(),
+      command.add_flag(
+          "--enlarge", network.enlarge,
+          "Enlarge smaller frames to --size: for objects of few pixels; time grows with "
+          "the area"),
       command
           .add_option("--memory-budget", options.memory_budget,
                       "Memory for what was seen: 64MiB, 1GiB")

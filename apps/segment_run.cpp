@@ -181,6 +181,7 @@ std::string SegmentRun::settings() const {
       {"--soft", whole(options_.out.soft)},
       {"--trust", whole(options_.out.trust)},
       {"--size", network.shorter_side},
+      {"--enlarge", network.enlarge},
       {"--memory-budget", network.memory_budget},
       {"--memory", network.memory},
       {"--every", network.every},

@@ -31,6 +31,7 @@ SegmenterOptions converted(const munet_options& o) {
   options.every = o.every;
   options.last = o.last;
   options.top_k = o.top_k;
+  options.enlarge = o.enlarge != 0;
   return options;
 }
 
@@ -114,6 +115,7 @@ munet_status munet_options_init(munet_options* options, uint32_t abi_version) {
     options->every = d.every;
     options->last = d.last;
     options->top_k = d.top_k;
+    options->enlarge = d.enlarge;
   });
 }
 

@@ -18,7 +18,7 @@ int64_t up_to_16(int64_t size) { return (size + 15) / 16 * 16; }
 
 }  // namespace
 
-FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side) {
+FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side, bool enlarge) {
   check(width > 0 && height > 0 && width <= 32768 && height <= 32768,
         "frame: expected 1..32768 pixels on each side; given ", width, "x", height);
   check(shorter_side >= 0, "frame: the shorter side is 0 (as given) or positive; given ",
@@ -27,12 +27,14 @@ FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side) {
   g.input_width = g.width = width;
   g.input_height = g.height = height;
   const int64_t shorter = std::min(width, height);
-  if (shorter_side > 0 && shorter > shorter_side) {
-    const auto reduced = [&](int64_t size) {
+  if (shorter_side > 0 && (shorter > shorter_side || enlarge)) {
+    const auto resized = [&](int64_t size) {
       return std::max<int64_t>(1, std::llround(double(size) * shorter_side / double(shorter)));
     };
-    g.width = reduced(width);
-    g.height = reduced(height);
+    g.width = resized(width);
+    g.height = resized(height);
+    check(std::max(g.width, g.height) <= 32768, "frame: ", width, "x", height, " enlarged to ",
+          g.width, "x", g.height, "; expected 32768 pixels on each side at most");
   }
   g.padded_width = up_to_16(g.width);
   g.padded_height = up_to_16(g.height);

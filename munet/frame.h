@@ -8,7 +8,7 @@
 
 namespace munet {
 
-// How a frame becomes the network's input: reduced to the working size, then padded with zeros to
+// How a frame becomes the network's input: resized to the working size, then padded with zeros to
 // multiples of 16, the low side getting floor(d/2).
 struct FrameGeometry {
   int64_t input_width = 0, input_height = 0;    // what the user gave, pixels
@@ -17,11 +17,12 @@ struct FrameGeometry {
   int64_t padded_width = 0, padded_height = 0;  // multiples of 16
 };
 
-// shorter_side: frames with a larger shorter side are reduced to it; 0: never. Error on a frame
-// without pixels or with a side over 32768.
-FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side);
+// shorter_side: frames with a larger shorter side are reduced to it; 0: never. enlarge: those with
+// a smaller one are enlarged to it. Error on a frame without pixels, or with a side over 32768
+// before or after.
+FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side, bool enlarge = false);
 
-// Reduces (antialiased triangle filter), scales to 0..1, pads and normalises by ImageNet's mean and
+// Resizes (antialiased triangle filter), scales to 0..1, pads and normalises by ImageNet's mean and
 // deviation, in the order that the model's pad_order says. rgb: interleaved rows, `stride` bytes
 // apart, input_height x input_width. -> [1, padded_height, padded_width, 3].
 Tensor prepare_frame(const uint8_t* rgb, std::ptrdiff_t stride, const FrameGeometry& geometry,

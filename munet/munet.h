@@ -90,6 +90,7 @@ typedef struct munet_options {
   int32_t every;           // 5: n of stm
   int32_t last;            // 5: frames that fifo keeps
   int32_t top_k;           // -1, the model's own: memory positions per read; 0: all
+  int32_t enlarge;         // 0; else smaller frames are enlarged to shorter_side: small objects
 } munet_options;
 
 // What a segmenter holds, in bytes.
@@ -198,7 +199,7 @@ munet_status munet_segmenter_memory(munet_segmenter* segmenter, munet_memory* me
 // one would. FILE.
 munet_status munet_segmenter_save(munet_segmenter* segmenter, const char* path, const char* note);
 // Back from such a file. The note, up to capacity bytes with the zero at its end, into note (which
-// may be null if capacity is 0). FILE also if it comes from other weights or another shorter_side.
+// may be null if capacity is 0). FILE also if it comes from other weights or another working size.
 munet_status munet_segmenter_load(munet_segmenter* segmenter, const char* path, char* note,
                                   size_t capacity);
 

@@ -24,6 +24,8 @@ Segmenter::Segmenter(const Weights& weights, SegmenterOptions options)
   check(options.shorter_side == 0 || options.shorter_side >= 16,
         "segmenter: expected a shorter side of at least 16 pixels, or 0; given ",
         options.shorter_side);
+  check(!options.enlarge || options.shorter_side > 0,
+        "segmenter: enlarge expects a shorter side to enlarge to; given 0");
   s.bank = MemoryBank({options.memory, options.every, options.last, options.memory_budget});
   s.weights = weights.model_;
   s.top_k = options.top_k < 0 ? s.net().config.top_k : options.top_k;

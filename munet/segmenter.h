@@ -43,6 +43,7 @@ struct SegmenterOptions {
   std::string device = "cpu";     // these two: those of the weights where weights are given
   std::string precision = "f32";  // f32; cuda: also tf32, bf16, f16
   int shorter_side = 480;         // larger frames are reduced to it; 0: never
+  bool enlarge = false;           // smaller frames are enlarged to it: for small objects
   std::size_t memory_budget = std::size_t{1} << 30;  // bytes of keys and values, all objects
   std::string memory = "stm";                        // stm | fifo
   int every = 5;                                     // stm: every how many frames one is kept
@@ -162,7 +163,7 @@ class Segmenter {
   void save(const std::string& path, const std::string& note = "") const;
 
   // Back from such a file; returns the note. FileError (path, reason) if it cannot be read, is not
-  // such a file, or comes from other weights or another shorter_side; then nothing has changed.
+  // such a file, or comes from other weights or another working size; then nothing has changed.
   std::string load(const std::string& path);
 
   // CPU threads that work on one step, the caller included, at most; at first the cores this

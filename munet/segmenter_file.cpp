@@ -56,7 +56,7 @@ std::string Segmenter::load(const std::string& path) {
   if (!size.empty()) {
     need(size.size() == 2, "the frame's size");
     last.emplace();
-    last->geometry = frame_geometry(size[0], size[1], s.options.shorter_side);
+    last->geometry = frame_geometry(size[0], size[1], s.options.shorter_side, s.options.enlarge);
     const FrameGeometry& g = last->geometry;
     last->index = frames[1];
     last->ids.assign(ids.begin(), ids.end());

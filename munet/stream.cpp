@@ -228,7 +228,8 @@ Tensor Segmenter::State::on_device(const Tensor& x) const {
 
 // A frame's, which is like those before it.
 FrameGeometry Segmenter::State::geometry_of(const FrameView& view) const {
-  const FrameGeometry g = frame_geometry(view.width, view.height, options.shorter_side);
+  const FrameGeometry g =
+      frame_geometry(view.width, view.height, options.shorter_side, options.enlarge);
   const Frame* const before = !announced.empty() ? &announced.back() : last ? &*last : nullptr;
   check<ShapeError>(!before || (before->geometry.input_width == g.input_width &&
                                 before->geometry.input_height == g.input_height),

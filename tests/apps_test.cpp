@@ -75,6 +75,11 @@ TEST_CASE("segment: options reach the network", "[apps]") {
   }
   CHECK(video.run({"--size", "64"}).status == 0);  // too coarse for this disc
   CHECK(read_mask(video.out / "frame3.png").width == Video::kWidth);
+  const int twice = 2 * std::min(Video::kWidth, Video::kHeight);
+  CHECK(video.run({"--size", std::to_string(twice), "--enlarge"}).status == 0);
+  CHECK(iou(read_mask(video.out / "frame3.png"), Video::disc(3)) > 0.9);
+  check_error(video.run({"--size", "raw", "--enlarge"}),
+              "--enlarge: expected --size with the shorter side in pixels; given --size raw");
 }
 
 TEST_CASE("segment: Ctrl-C finishes the frame, keeps what is there, and says 130", "[apps]") {
