@@ -2,12 +2,9 @@
 #include "munet/segmenter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
-#include "munet/frame.h"
 #include "munet/memory_bank.h"
-#include "tensor/image_resize.h"
 #include "tensor/parallel.h"
 #include "tensor/random.h"
 #include "tests/catch.h"
@@ -239,43 +236,6 @@ TEST_CASE("a smaller working size still answers at the input's size", "[segmente
   CHECK(v.segmenter.probability(2).size() == std::size_t(kWidth * kHeight));
 }
 
-TEST_CASE("an enlarged frame is seen like one that was enlarged before", "[segmenter]") {
-  constexpr int kTwiceWidth = 2 * kWidth, kTwiceHeight = 2 * kHeight;
-  SegmenterOptions options;
-  Video plain(options), before(options);
-  options.shorter_side = kTwiceHeight;
-  options.enlarge = true;
-  Video enlarged(options);
-  for (int t = 0; t < 3; ++t) {
-    const std::vector<uint8_t> rgb = picture(t), ids = mask(1, 2);
-    std::vector<float> large(std::size_t(kTwiceWidth * kTwiceHeight * 3));
-    resize_rgb(rgb.data(), kWidth, kHeight, kWidth * 3, large.data(), kTwiceWidth, kTwiceHeight);
-    std::vector<uint8_t> pixels(large.size()), large_ids(large.size() / 3);
-    for (std::size_t i = 0; i < large.size(); ++i) pixels[i] = uint8_t(std::lround(255 * large[i]));
-    resize_ids(ids.data(), kWidth, kHeight, kWidth, large_ids.data(), kTwiceWidth, kTwiceHeight);
-    const MaskView given{ids.data(), kWidth, kHeight},
-        large_given{large_ids.data(), kTwiceWidth, kTwiceHeight};
-    plain.segmenter.step({rgb.data(), kWidth, kHeight}, t ? nullptr : &given);
-    enlarged.segmenter.step({rgb.data(), kWidth, kHeight}, t ? nullptr : &given);
-    before.segmenter.step({pixels.data(), kTwiceWidth, kTwiceHeight}, t ? nullptr : &large_given);
-  }
-  CHECK(enlarged.segmenter.width() == kWidth);
-  const std::vector<float> p = enlarged.segmenter.probability(1),
-                           small = plain.segmenter.probability(1),
-                           large = before.segmenter.probability(1);
-  REQUIRE(p.size() == std::size_t(kWidth * kHeight));
-  double to_small = 0, to_large = 0;
-  for (int y = 0; y < kHeight; ++y)
-    for (int x = 0; x < kWidth; ++x) {
-      const std::size_t i = std::size_t(y * kWidth + x), j = std::size_t(2 * (y * kTwiceWidth + x));
-      const float mean =
-          (large[j] + large[j + 1] + large[j + kTwiceWidth] + large[j + kTwiceWidth + 1]) / 4;
-      to_small += std::abs(p[i] - small[i]);
-      to_large += std::abs(p[i] - mean);
-    }
-  CHECK(to_large < 0.1 * to_small);
-}
-
 TEST_CASE("correct() replaces what is memorised", "[segmenter]") {
   Video v, same, other;
   for (Video* x : {&v, &same, &other}) {
@@ -379,23 +339,6 @@ TEST_CASE("options are checked", "[segmenter]") {
   CHECK(text([](auto& o) { o.top_k = -2; }) != "");
   CHECK(text([](auto& o) { o.device = "cuda"; }) != "");
   CHECK_THROWS_AS(Segmenter("/nowhere/model.safetensors"), FileError);
-}
-
-TEST_CASE("frame geometry", "[segmenter]") {
-  const FrameGeometry g = frame_geometry(1920, 1080, 480);
-  CHECK((g.width == 853 && g.height == 480 && g.padded_width == 864 && g.padded_height == 480));
-  CHECK((g.left == 5 && g.top == 0));
-  const FrameGeometry raw = frame_geometry(53, 37, 0);
-  CHECK((raw.width == 53 && raw.padded_width == 64 && raw.left == 5 && raw.padded_height == 48 &&
-         raw.top == 5));
-  CHECK(frame_geometry(300, 200, 480).width == 300);  // enlarged only if asked for
-  const FrameGeometry enlarged = frame_geometry(300, 200, 480, true);
-  CHECK((enlarged.width == 720 && enlarged.height == 480 && enlarged.padded_width == 720));
-  CHECK((enlarged.input_width == 300 && enlarged.input_height == 200));
-  CHECK(frame_geometry(1920, 1080, 480, true).height == 480);
-  CHECK_THROWS_AS(frame_geometry(30000, 20, 480, true), Error);
-  CHECK_THROWS_AS(frame_geometry(0, 5, 0), Error);
-  CHECK_THROWS_AS(frame_geometry(40000, 5, 0), Error);
 }
 
 TEST_CASE("trust: 1 where the mask was given, else what the soft mask and motion say",
