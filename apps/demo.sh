@@ -24,9 +24,9 @@ if [[ ! -s $out/film.mp4 || ! -s $out/sheet.png || $munet -nt $out/film.mp4 ]]; 
     495,543 577,498 659,472 689,427 712,360 727,307 749,255 779,202 809,142 862,97 929,72 989,64 \
     1042,67 1034,57 1079,45 1139,52 1199,87 1244,142 1262,195 1256,247 1229,292 1249,337 1250,397 \
     1237,450 1207,487 1162,496 1109,492 1106,532 1087,567 1049,577 1012,612 1034,659 1045,720
-  # At 160 pixels: the shipped weights learned from 256-pixel pictures, and at full size such a large
-  # bird is taken for its surroundings.
-  run $munet segment "$video" --range 236:276 --mask "$out/first.png" -o "$out/masks" --size 160 \
+  # At 240 pixels: the shipped weights learned from 256-pixel pictures, and in larger ones so large a
+  # bird gets holes.
+  run $munet segment "$video" --range 236:276 --mask "$out/first.png" -o "$out/masks" --size 240 \
     --overlay "$out/film.mp4" --force
   run $munet overlay "$video" "$out/masks" --range 236:276 -o "$out/sheet.png" --force
 fi

@@ -153,7 +153,7 @@ void add_segment(CLI::App& app) {
   command->option_defaults()->group("How");
   command
       ->add_option("--preset", options->preset,
-                   "fast: --size 240 --every 10, of 480p 17 frames/s for 3.6 and J&F 56 for 60; "
+                   "fast: --size 240 --every 10, of 480p 17 frames/s for 3.6 and J&F 70 for 65; "
                    "accurate: --size raw, the same up to 480p; other options come first")
       ->check(CLI::IsMember({"fast", "accurate"}));
   add_network_options(*command, *options);

@@ -81,6 +81,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/munet.pc ${CMAKE_CURRENT_BINARY_DIR}/m
   DESTINATION ${pkgconfig_dir} COMPONENT development)
 
 install(FILES munet/weights/munet18.safetensors munet/weights/MODEL_CARD.md
+  munet/weights/failures.jpg
   DESTINATION share/munet COMPONENT weights)
 install(FILES munet/weights/MODEL_CARD.md DESTINATION share/doc/munet-weights RENAME copyright
   COMPONENT weights)

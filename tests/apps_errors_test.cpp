@@ -166,10 +166,11 @@ TEST_CASE("segment: bad checkpoints", "[apps]") {
     check_weights("");
   }
   SECTION("offsets out of range or overlapping") {
-    const std::size_t at = whole.find("\"data_offsets\": [", 8);
+    const std::string before = "\"data_offsets\":[";
+    const std::size_t at = whole.find(before, 8);
     REQUIRE(at != std::string::npos);
     std::string other = whole;
-    other[at + 17] = '9';  // the first tensor starts elsewhere
+    other[at + before.size()] = '9';  // the first tensor starts elsewhere
     spill(bad, other);
     check_weights("");
   }

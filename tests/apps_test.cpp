@@ -108,7 +108,7 @@ TEST_CASE("info: checkpoints, masks, pictures", "[apps]") {
   CHECK(result.status == 0);
   for (const char* part :
        {"safetensors, 16.3 MiB", "backbone             resnet18", "mu_tau               0.05",
-        "total                     207     8,550,095        8,960"})
+        "total                     208     8,550,127        8,960"})
     CHECK(result.out.find(part) != std::string::npos);
   result = munet_program({"info", video.mask.string()});
   CHECK(result.out == video.mask.string() +

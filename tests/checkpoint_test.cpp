@@ -295,7 +295,7 @@ TEST_CASE("checkpoint: damaged files load or are refused", "[checkpoint]") {
   CHECK(memory::peak() <= before + 10 * kOfficial.size());
 }
 
-TEST_CASE("checkpoint: the shipped weights", "[checkpoint]") {
+TEST_CASE("checkpoint: the bootstrap weights", "[checkpoint]") {
   const fs::path path = shared_dir() / "weights/munet18-bootstrap.safetensors";
   if (!fs::exists(path))
     return skip("no weights/munet18-bootstrap.safetensors in the shared folder");

@@ -1,4 +1,4 @@
-// With the shipped weights against the reference's results in ../shared/parity: every stage of a
+// With the bootstrap weights against the reference's results in ../shared/parity: every stage of a
 // small frame pair, teacher-forced videos, and the start of a free-running one.
 #include <algorithm>
 #include <cmath>
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string weights() { return (source_dir() / "munet/weights/munet18.safetensors").string(); }
+std::string weights() { return (shared_dir() / "weights/munet18-bootstrap.safetensors").string(); }
 
 bool available() {
   if (fs::exists(shared_dir() / "parity")) return true;
@@ -132,7 +132,7 @@ TEST_CASE("every stage of a frame pair agrees with PyTorch", "[parity]") {
   CHECK(error("memory_key", memory.key) < 1e-4);
   CHECK(error("memory_value", memory.value) < 1e-4);
 
-  // The shipped weights hardly use motion: it is compared itself, not only through what follows.
+  // These weights hardly use motion: it is compared itself, not only through what follows.
   const Tensor matched = model->mu_layer->match(q.motion, q_previous.motion);
   CHECK(error("displacement", narrow(matched, 3, 0, 2)) < 1e-4);
   CHECK(error("confidence", narrow(matched, 3, 2, 1)) < 1e-4);

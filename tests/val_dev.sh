@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/release}
 shared=${MUNET_SHARED:-../shared}
-weights=munet/weights/munet18.safetensors
+weights=$shared/weights/munet18-bootstrap.safetensors  # what the reference's masks were made with
 [ -d "$shared/parity/labels" ] || { echo "val_dev: SKIPPED, no $shared/parity/labels"; exit 77; }
 cmake --build "$build" --target video_accuracy >&2
 table=$(mktemp)
