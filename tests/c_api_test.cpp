@@ -187,6 +187,12 @@ TEST_CASE("c: wrong versions, options and weights", "[c_api]") {
   o.memory = nullptr;
   check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
               "options: memory: expected a pointer; given null");
+  REQUIRE(munet_options_init(&o, MUNET_ABI_VERSION) == MUNET_OK);
+  CHECK(o.enlarge == 0);
+  o.enlarge = 1;
+  o.shorter_side = 0;
+  check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
+              "segmenter: enlarge expects a shorter side to enlarge to; given 0");
   CHECK(s == nullptr);
   check_fails(munet_set_threads(0), MUNET_ERROR_ARGUMENT, "threads: expected 1..256, given 0");
 
