@@ -19,8 +19,8 @@ int64_t up_to_16(int64_t size) { return (size + 15) / 16 * 16; }
 }  // namespace
 
 FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side, bool enlarge) {
-  check(width > 0 && height > 0 && width <= 32768 && height <= 32768,
-        "frame: expected 1..32768 pixels on each side; given ", width, "x", height);
+  check(width > 0 && height > 0 && width <= kMaxFrameSide && height <= kMaxFrameSide,
+        "frame: expected 1..", kMaxFrameSide, " pixels on each side; given ", width, "x", height);
   check(shorter_side >= 0, "frame: the shorter side is 0 (as given) or positive; given ",
         shorter_side);
   FrameGeometry g;
@@ -33,8 +33,9 @@ FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side, bo
     };
     g.width = resized(width);
     g.height = resized(height);
-    check(std::max(g.width, g.height) <= 32768, "frame: ", width, "x", height, " enlarged to ",
-          g.width, "x", g.height, "; expected 32768 pixels on each side at most");
+    check(std::max(g.width, g.height) <= kMaxFrameSide, "frame: ", width, "x", height,
+          " enlarged to ", g.width, "x", g.height, "; expected ", kMaxFrameSide,
+          " pixels on each side at most");
   }
   g.padded_width = up_to_16(g.width);
   g.padded_height = up_to_16(g.height);

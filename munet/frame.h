@@ -8,6 +8,8 @@
 
 namespace munet {
 
+inline constexpr int64_t kMaxFrameSide = 32768;  // pixels
+
 // How a frame becomes the network's input: resized to the working size, then padded with zeros to
 // multiples of 16, the low side getting floor(d/2).
 struct FrameGeometry {
@@ -18,8 +20,8 @@ struct FrameGeometry {
 };
 
 // shorter_side: frames with a larger shorter side are reduced to it; 0: never. enlarge: those with
-// a smaller one are enlarged to it. Error on a frame without pixels, or with a side over 32768
-// before or after.
+// a smaller one are enlarged to it. Error on a frame without pixels, or with a side over
+// kMaxFrameSide before or after.
 FrameGeometry frame_geometry(int64_t width, int64_t height, int shorter_side, bool enlarge = false);
 
 // Resizes (antialiased triangle filter), scales to 0..1, pads and normalises by ImageNet's mean and

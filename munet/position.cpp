@@ -7,12 +7,13 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/shape.h"
+#include "munet/frame.h"
 
 namespace munet {
 namespace {
 
 constexpr double kShortest = 4, kLongest = 128;  // wavelengths, cells of 16 pixels
-constexpr int64_t kMost = 2048;                  // cells along a side of 32768 pixels
+constexpr int64_t kMost = kMaxFrameSide / 16;    // cells along a side
 
 // [kMost,d] of columns or of rows: sines in the first half of the channels, cosines in the second;
 // of columns in the first half of each, of rows in the second; 0 in the other's channels.
