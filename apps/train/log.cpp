@@ -86,9 +86,8 @@ std::string line_of(const LogRow& row, int64_t steps, double left) {
   char text[256];
   std::snprintf(text, sizeof text,
                 "step %lld/%lld  loss %.4f  J %.3f  grad %.2f  lr %.2e  %.2f clips/s  waiting "
-                "%.1f%%  %s left",
+                "%.1f%%",
                 (long long)row.step, (long long)steps, row.loss, row.j, row.norm, row.lr,
-                row.clips_per_second, 100 * row.waiting,
-                left < 0 ? "?" : format_seconds(left).c_str());
-  return text;
+                row.clips_per_second, 100 * row.waiting);
+  return left < 0 ? text : text + str("  ", format_seconds(left), " left");
 }

@@ -35,5 +35,6 @@ class TrainLog {
   std::ofstream table_, validation_table_;
 };
 
-// "step 120/60000  loss 0.5123  J 0.712  ...  ETA 23:10:11"; left: seconds, negative: unknown.
+// "step 120/60000  loss 0.5123  J 0.712  ...  1:05:11 left"; left: seconds; if negative nothing is
+// said of it.
 std::string line_of(const LogRow& row, int64_t steps, double left);

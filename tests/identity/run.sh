@@ -5,12 +5,13 @@
 #   vtest.avi 300 to 360  two of six pedestrians: areas marked, and whether they are on their man;
 #                         where the men are was drawn by hand on nine frames (vtest_boxes.txt)
 # Prints Markdown; masks and sheets to look at lie in OUT.
-# usage: bash tests/identity/run.sh [WEIGHTS] [OUT] [BUILD_FOLDER]
+# usage: bash tests/identity/run.sh [WEIGHTS] [OUT] [BUILD_FOLDER] [OPTIONS ...]
+# OPTIONS: of munet segment, for vtest.avi: --size 960 --enlarge
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 weights=${1:-munet/weights/munet18.safetensors}
 name=$(basename "$weights" .safetensors)
-build=${3:-build/release} out=${2:-build/identity/$name}
+build=${3:-build/release} out=${2:-build/identity/$name} options=("${@:4}")
 data=${MUNET_SHARED:-../shared}/data/multi-object girls=davis17-schoolgirls
 [ -n "${MUNET_BUILT:-}" ] || cmake --build "$build" --target munet_program identity_measure >&2
 munet=$build/munet
@@ -42,10 +43,10 @@ bash apps/package_file.sh opencv-doc vtest.avi "$video"
   --polygon 591,161 595,159 599,162 599,169 607,174 610,184 610,197 605,200 603,208 600,227 \
   596,227 595,235 590,235 589,208 588,200 583,198 583,188 585,174 591,169 >/dev/null
 "$munet" segment "$video" --range 300:361 --mask "$out/first.png" --weights "$weights" \
-  -o "$out/men" >/dev/null
+  -o "$out/men" "${options[@]}" >/dev/null
 "$munet" overlay "$video" "$out/men" --range 300:361 -o "$out/men.png" >/dev/null
 echo
-echo "vtest.avi, frames 300 to 360:"
+echo "vtest.avi, frames 300 to 360${options[*]:+, ${options[*]}}:"
 echo
 "$build/identity_measure" "$out/men" tests/identity/vtest_boxes.txt
 echo
