@@ -278,6 +278,8 @@ std::string speed_json(const Speed& speed) {
       {"settings",
        {{"size", options.shorter_side},
         {"enlarge", options.enlarge},
+        {"nearness", options.nearness},
+        {"one_piece", options.one_piece},
         {"memory", options.memory},
         {"every", options.every},
         {"last", options.last},

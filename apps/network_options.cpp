@@ -52,6 +52,16 @@ std::vector<CLI::Option*> add_network_options(CLI::App& command, NetworkOptions&
                       "none: without the motion between frames (MU-Layer)")
           ->check(CLI::IsMember({"on", "none"}))
           ->capture_default_str(),
+      command
+          .add_option(
+              "--nearness", network.nearness,
+              "How much nearness counts in the memory, by the model's own measure: more for "
+              "small objects among others of their kind, less for fast ones")
+          ->check(CLI::Range(0.0, 10.0))
+          ->capture_default_str(),
+      command.add_flag("--one-piece", network.one_piece,
+                       "Each object is one area: what is apart from it is dropped, so that a mask "
+                       "does not go along with another of the kind that passed by"),
       command.add_option("--device", network.device, "cpu, cuda or cuda:N")->capture_default_str(),
       command.add_option("--precision", network.precision, "f32; on a GPU also tf32, bf16 and f16")
           ->check(CLI::IsMember({"f32", "tf32", "bf16", "f16"}))

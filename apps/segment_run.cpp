@@ -182,6 +182,8 @@ std::string SegmentRun::settings() const {
       {"--trust", whole(options_.out.trust)},
       {"--size", network.shorter_side},
       {"--enlarge", network.enlarge},
+      {"--nearness", network.nearness},
+      {"--one-piece", network.one_piece},
       {"--memory-budget", network.memory_budget},
       {"--memory", network.memory},
       {"--every", network.every},

@@ -26,8 +26,6 @@ Range range_of(std::string_view key) {
   if (key == "max_objects") return {1, 32};
   if (key == "min_pixels") return {1, 1e6};
   if (key == "max_skip") return {1, 100};
-  if (key == "compose_most") return {1, 32};
-  if (key == "compose_small") return {0.05, 1};
   if (key == "resize_low" || key == "resize_high") return {0.25, 8};
   if (key == "rotate" || key == "still_rotate") return {0, 180};
   if (key == "shear") return {0, 60};

@@ -47,8 +47,6 @@ struct ClipOptions {
   // same video, the same still, or another of its kind), in front of or behind the objects.
   double compose = 0;
   double compose_background = 0.5;  // share of these that are no object to follow: hard negatives
-  int compose_most = 1;             // a crowd: 1 to compose_most instances at a time
-  double compose_small = 1;         // labelled ones have this share of the other's side, up to all
   double occlude = 0;               // chance of something in front that passes through
 
   bool operator==(const ClipOptions&) const = default;
@@ -83,8 +81,6 @@ void for_clip_keys(Options& o, F&& f) {
   f("merge", o.merge);
   f("compose", o.compose);
   f("compose_background", o.compose_background);
-  f("compose_most", o.compose_most);
-  f("compose_small", o.compose_small);
   f("occlude", o.occlude);
 }
 

@@ -194,7 +194,6 @@ bool Scene::add(const Footage& footage, const Part& part, int beside, Rng& rng) 
   const auto from = place(rng.uniform(0, 2 * kPi), 0.6, 1.6);
   const auto to = part.through ? std::array<double, 2>{-from[0], -from[1]}
                                : place(rng.uniform(0, 2 * kPi), 0.2, 1.6);
-  const double way = part.through ? 1 : rng.uniform();  // most go slowly, like the rest of a crowd
   const bool follows = rng.uniform() < 0.5;
   const double zoom = part.size * std::exp(0.15 * rng.normal()) * diameter /
                       (2 * std::sqrt(double(area[std::size_t(id)]) / kPi));
@@ -208,7 +207,7 @@ bool Scene::add(const Footage& footage, const Part& part, int beside, Rng& rng) 
   for (int t = 0; t <= last; ++t) {
     if (follows)
       if (const Spot moved = spot(t, beside); moved.area > 0) now = moved;
-    const double share = way * double(t) / last;
+    const double share = double(t) / last;
     const Affine to_crop = Affine::shift(now.x + from[0] + share * (to[0] - from[0]),
                                          now.y + from[1] + share * (to[1] - from[1])) *
                            Affine::rotate(lean + turn * t) * Affine::scale(mirror * zoom, zoom) *

@@ -36,8 +36,7 @@ class Scene {
   static std::optional<Scene> film(const Footage& footage, const ClipOptions& options,
                                    int max_objects, Rng& rng);
 
-  // Where an added object goes: it starts near a labelled one, of its size, and sets out for
-  // another place near it.
+  // Where an added object goes: it starts near a labelled one, of its size, and ends near it too.
   struct Part {
     bool labelled = false;  // gets the next label
     bool behind = false;    // of all that is labelled or was marked in the footage

@@ -179,7 +179,8 @@ class DataClips : public ClipSource {
         if (std::optional<Scene> more = Scene::film(*second, options_, left, rng))
           scene->merge(*more);
     }
-    if (compose) add_crowd(*scene, *footage, own, labelled, rng);
+    if (compose && (!labelled || scene->objects() < options_.max_objects))
+      add_kin(*scene, *footage, 1 + int(rng.below(own)), labelled, rng);
     if (occlude) add_occluder(*scene, stage, rng);
     Clip clip = std::move(*scene).finish();
     if (clip.objects == 0) return {};
@@ -194,34 +195,16 @@ class DataClips : public ClipSource {
     return draw_footage(*part.set, item, options_, rng);
   }
 
-  // Instances of the kind of one of the scene's `own` objects, the first labelled or not as given:
-  // each beside that object or, once there are some, beside the last that got a label.
-  void add_crowd(Scene& scene, const Footage& footage, int own, bool labelled, Rng& rng) const {
-    const int like = 1 + int(rng.below(own));
-    const int id = scene.source_id(like);
-    const auto most = 1 + int(rng.below(options_.compose_most));
-    for (int i = 0, beside = like; i < most; ++i) {
-      if (i > 0) labelled = rng.uniform() >= options_.compose_background;
-      if (labelled && scene.objects() >= options_.max_objects) continue;
-      const bool smaller = labelled && beside == like;
-      const double size = smaller ? rng.uniform(options_.compose_small, 1) : 1;
-      const int before = scene.objects();
-      add_kin(scene, footage, id, beside, labelled, size, rng);
-      if (scene.objects() > before) beside = scene.objects();
-    }
-  }
-
-  // One more instance of the kind of the footage's object `id`: another still of that kind, or the
-  // same one again; of a video the same object at another time.
-  void add_kin(Scene& scene, const Footage& footage, int id, int beside, bool labelled, double size,
-               Rng& rng) const {
+  // One more instance of the kind of object `beside`: another still of that kind, or the same one
+  // again; of a video the same object at another time.
+  void add_kin(Scene& scene, const Footage& footage, int beside, bool labelled, Rng& rng) const {
     const TrainingItem& item = footage.of();
+    const int id = scene.source_id(beside);
     const auto known = item.kinds.find(id);
     const std::string kind = known == item.kinds.end() ? default_kind(item) : known->second;
     const auto kin = of_kind_.find(kind);
     Scene::Part part;
     part.labelled = labelled;
-    part.size = size;
     part.behind = rng.uniform() < 0.5;
     std::optional<Footage> other;
     if (kin != of_kind_.end() && kin->second.size() > 1 && rng.uniform() < 0.5) {

@@ -32,6 +32,8 @@ SegmenterOptions converted(const munet_options& o) {
   options.last = o.last;
   options.top_k = o.top_k;
   options.enlarge = o.enlarge != 0;
+  options.one_piece = o.one_piece != 0;
+  options.nearness = o.nearness;
   return options;
 }
 
@@ -116,6 +118,8 @@ munet_status munet_options_init(munet_options* options, uint32_t abi_version) {
     options->last = d.last;
     options->top_k = d.top_k;
     options->enlarge = d.enlarge;
+    options->one_piece = d.one_piece;
+    options->nearness = d.nearness;
   });
 }
 

@@ -42,7 +42,7 @@ std::vector<QueryFeatures> MUNet::encode_queries(const Tensor& x) {
   return each;
 }
 
-KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
+KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks, double nearness) {
   const Shape& s = masks.shape();
   check<ShapeError>(s.rank() == 3 && s[1] == x.dim(1) && s[2] == x.dim(2),
                     "memorize: expected masks [n,h,w] of the frame's size; frame is ", x.shape(),
@@ -56,11 +56,11 @@ KeyValue MUNet::memorize(const Tensor& x, const Tensor& masks) {
   }
   for (Tensor& input : inputs) input = cast(input, x.dtype());
   const TrunkFeatures f = encoder_r(x, inputs);
-  return placed(kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4));
+  return placed(kv_reference ? (*kv_reference)(f.r4) : kv_query(f.r4), nearness);
 }
 
-KeyValue MUNet::placed(KeyValue kv) const {
-  if (position) kv.key = (*position)(kv.key);
+KeyValue MUNet::placed(KeyValue kv, double nearness) const {
+  if (position) kv.key = (*position)(kv.key, nearness);
   return kv;
 }
 

@@ -33,16 +33,19 @@ struct MUNet : nn::Module {
   std::vector<QueryFeatures> encode_queries(const Tensor& x);
 
   // Enc-R and its key/value head, for each object: x as above, masks [n,h,w] soft, 0..1, padded
-  // with 0 -> key, value [n,h/16,w/16,.].
-  KeyValue memorize(const Tensor& x, const Tensor& masks);
+  // with 0 -> key, value [n,h/16,w/16,.]. nearness: the strength of the position cue, if there is
+  // one.
+  KeyValue memorize(const Tensor& x, const Tensor& masks, double nearness = 1);
 
   // F_out (network.md 4, 5): r4 enhanced by the motion since `previous` (the neighbouring frame's
   // features; null: r4 as it is). [1,h/16,w/16,d]. matched: gets what MULayer::match found.
   Tensor fuse_motion(const QueryFeatures& query, const QueryFeatures* previous,
                      Tensor* matched = nullptr);
 
-  // The query's key and value from F_out.
-  KeyValue query_key_value(const Tensor& f_out) const { return placed(kv_query(f_out)); }
+  // The query's key and value from F_out; nearness as above.
+  KeyValue query_key_value(const Tensor& f_out, double nearness = 1) const {
+    return placed(kv_query(f_out), nearness);
+  }
 
   // Decoder: read [n, h/16*w/16, value_dim] of the memory and the query's own value and skips ->
   // z [n,h,w], each object's log-odds; soft_aggregate(z) makes them compete.
@@ -65,7 +68,7 @@ struct MUNet : nn::Module {
   Decoder decoder;
 
  private:
-  KeyValue placed(KeyValue kv) const;  // with the position cue, if there is one
+  KeyValue placed(KeyValue kv, double nearness) const;  // with the position cue, if there is one
 };
 
 // A model from a checkpoint: keys from its metadata, weights from its tensors, NoGrad-ready

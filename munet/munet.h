@@ -91,6 +91,8 @@ typedef struct munet_options {
   int32_t last;            // 5: frames that fifo keeps
   int32_t top_k;           // -1, the model's own: memory positions per read; 0: all
   int32_t enlarge;         // 0; else smaller frames are enlarged to shorter_side: small objects
+  int32_t one_piece;       // 0; else an object is one area: what is apart from it is dropped
+  double nearness;         // 1: how much nearness counts in the memory, by the model's own, 0..10
 } munet_options;
 
 // What a segmenter holds, in bytes.

@@ -59,7 +59,7 @@ PositionCue::PositionCue(int key_dim)
   gain.set_requires_grad();
 }
 
-Tensor PositionCue::operator()(const Tensor& key) const {
+Tensor PositionCue::operator()(const Tensor& key, double strength) const {
   const int64_t depth = 2 * gain.dim(0);
   check<ShapeError>(key.rank() == 4 && key.dim(3) == depth, "position_cue: expected keys [n,h,w,",
                     depth, "]; given ", key.shape());
@@ -67,7 +67,8 @@ Tensor PositionCue::operator()(const Tensor& key) const {
   check<ShapeError>(height <= kMost && width <= kMost, "position_cue: expected at most ", kMost,
                     " rows and columns; given ", key.shape());
   const Tables::Pair tables = tables_->of(depth, gain.dtype(), gain.device());
-  const Tensor gains = concat({gain, gain}, 0);
+  const Tensor twice = concat({gain, gain}, 0);
+  const Tensor gains = strength == 1 ? twice : scale(twice, strength);
   const Tensor across = mul(tables.columns.rows(0, width), gains);
   const Tensor down = mul(tables.rows.rows(0, height), gains);
   return add(add(key, cast(reshape(across, {1, 1, width, depth}), key.dtype())),

@@ -15,8 +15,8 @@ struct PositionCue : nn::Module {
   // cell's column (c < d/4) or row, with wavelengths from 4 to 128 cells: the product of two cells'
   // s depends on their distance alone and is largest at 0. Added to the keys of the memory and of
   // the query. Gradients: key, gain. ShapeError on another d, and on more than 2048 rows or
-  // columns.
-  Tensor operator()(const Tensor& key) const;
+  // columns. strength: a factor on all gains.
+  Tensor operator()(const Tensor& key, double strength = 1) const;
   void visit(nn::Visitor& v) override { v("gain", gain); }
 
   // [d/2]; new: 1.5, which helps before any training: weights trained without the cue, given it,

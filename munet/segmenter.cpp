@@ -29,6 +29,11 @@ Segmenter::Segmenter(const Weights& weights, SegmenterOptions options)
   s.bank = MemoryBank({options.memory, options.every, options.last, options.memory_budget});
   s.weights = weights.model_;
   s.top_k = options.top_k < 0 ? s.net().config.top_k : options.top_k;
+  check(options.nearness >= 0 && options.nearness <= 10,
+        "segmenter: expected a nearness of 0 to 10; given ", options.nearness);
+  check(options.nearness == 1 || s.net().position.has_value(),
+        "segmenter: nearness expects weights with a position cue (model key position_cue); these "
+        "have none");
   s.options = std::move(options);
 }
 

@@ -48,8 +48,10 @@ struct SegmenterOptions {
   std::string memory = "stm";                        // stm | fifo
   int every = 5;                                     // stm: every how many frames one is kept
   int last = 5;                                      // fifo: how many frames are kept
-  int top_k = -1;      // memory positions per read; 0 all, -1 the model's own
-  bool motion = true;  // false: none is measured, as in a model whose key motion is none
+  int top_k = -1;       // memory positions per read; 0 all, -1 the model's own
+  bool motion = true;   // false: none is measured, as in a model whose key motion is none
+  double nearness = 1;  // 0..10: how much nearness counts in the memory, by the model's own measure
+  bool one_piece = false;  // true: an object is one area; what is apart from it is dropped
 };
 
 // What a segmenter holds.

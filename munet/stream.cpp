@@ -7,9 +7,11 @@
 #include "autograd/node.h"
 #include "autograd/ops/attention.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/reduce.h"
 #include "autograd/ops/shape.h"
 #include "autograd/ops/softmax.h"
 #include "autograd/ops/upsample.h"
+#include "munet/pieces.h"
 #include "munet/pixels.h"
 #include "tensor/image_resize.h"
 
@@ -89,7 +91,7 @@ QueryFeatures Segmenter::State::encode(const Tensor& x) {
 void Segmenter::State::memorize_last() {
   if (last->ids.empty() || !last->masks) return;
   const Tensors kv = replay("memorize", {last->x, last->masks}, [&](const Tensors& in) -> Tensors {
-    const KeyValue found = net().memorize(in[0], in[1]);
+    const KeyValue found = net().memorize(in[0], in[1], options.nearness);
     return {found.key, found.value};
   });
   const int64_t n = int64_t(last->ids.size()), positions = kv[0].dim(1) * kv[0].dim(2);
@@ -143,7 +145,7 @@ Tensor Segmenter::State::segment(const Tensors& in, Tensor& matched) const {
   const QueryFeatures query{{in[kR4], in[kR3], in[kR2]}, in[kMotion]},
       before{{}, in[kMotionBefore]};
   const Tensor f_out = net().fuse_motion(query, before.motion ? &before : nullptr, &matched);
-  const KeyValue kv = net().query_key_value(f_out);
+  const KeyValue kv = net().query_key_value(f_out, options.nearness);
   const int64_t positions = kv.key.dim(1) * kv.key.dim(2);
   const Tensor question = kv.key.view({positions, kv.key.dim(3)});
   if (in[kKey])
@@ -220,6 +222,32 @@ void Segmenter::State::apply_given(Frame& frame) {
   }
   frame.masks = masks_of(frame.probability, g);
   frame.probability = enlarge(frame.probability, g);
+}
+
+// Of predicted objects; what one loses becomes background.
+void Segmenter::State::keep_one_piece(Frame& frame) const {
+  const FrameGeometry& g = frame.geometry;
+  const int64_t n = int64_t(frame.ids.size()), pixels = g.padded_height * g.padded_width;
+  const Tensor soft = frame.masks.to(Device{});
+  const Tensor before = Tensor::zeros(soft.shape());
+  for (std::size_t k = 0; k < frame.ids.size() && frame.masks_before; ++k) {
+    const auto found = std::find(frame.ids_before.begin(), frame.ids_before.end(), frame.ids[k]);
+    if (found == frame.ids_before.end()) continue;
+    const Tensor old = frame.masks_before.rows(found - frame.ids_before.begin(), 1).to(Device{});
+    std::copy_n(old.data<float>(), pixels, before.data<float>() + int64_t(k) * pixels);
+  }
+  const Tensor keep = one_piece(soft, before);
+  if (!keep) return;
+  for (std::size_t k = 0; k < frame.ids.size(); ++k)
+    if (frame.named.count(frame.ids[k]))
+      std::fill_n(keep.data<float>() + int64_t(k) * pixels, pixels, 1.0f);
+  frame.masks = mul(frame.masks, keep.to(weights->device));
+  const Tensor by_pixel =
+      transpose(keep.view({n, pixels}), 0, 1).view({1, g.padded_height, g.padded_width, n});
+  const Tensor objects = narrow(frame.probability, 3, 1, n);
+  const Tensor kept = mul(objects, enlarge(unpad(by_pixel, g), g).to(weights->device));
+  const Tensor lost = sum(sub(objects, kept), {3}, true);
+  frame.probability = concat({add(narrow(frame.probability, 3, 0, 1), lost), kept}, 3);
 }
 
 Tensor Segmenter::State::on_device(const Tensor& x) const {
@@ -327,6 +355,7 @@ void Segmenter::State::finish(Frame frame) {
     frame.probability =
         Tensor::full({1, g.input_height, g.input_width, 1}, 1, DType::f32, weights->device);
   }
+  if (options.one_piece && !frame.ids.empty()) keep_one_piece(frame);
   report(0.95);
   bank.forget_transient();
   frame.query = {{}, Replay::keep(frame.query.motion)};

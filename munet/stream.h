@@ -83,6 +83,7 @@ struct Segmenter::State {
   Tensor segment(const Tensors& inputs, Tensor& matched) const;
   void predict(Frame& frame);
   void apply_given(Frame& frame);
+  void keep_one_piece(Frame& frame) const;
   void report(double done) const;  // to the progress function; throws Cancelled
 };
 

@@ -67,8 +67,11 @@ TEST_CASE("segment: further masks bring objects in at their frames", "[apps]") {
 
 TEST_CASE("segment: options reach the network", "[apps]") {
   const Video video(4);
-  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
-           {"--size", "raw"}, {"--memory", "fifo"}, {"--every", "2", "--top-k", "5"}}) {
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{"--size", "raw"},
+                                             {"--memory", "fifo"},
+                                             {"--every", "2", "--top-k", "5"},
+                                             {"--one-piece", "--nearness", "1.5"}}) {
     INFO(more[0]);
     CHECK(video.run(more).status == 0);
     CHECK(iou(read_mask(video.out / "frame3.png"), Video::disc(3)) > 0.9);

@@ -193,6 +193,12 @@ TEST_CASE("c: wrong versions, options and weights", "[c_api]") {
   o.shorter_side = 0;
   check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
               "segmenter: enlarge expects a shorter side to enlarge to; given 0");
+  REQUIRE(munet_options_init(&o, MUNET_ABI_VERSION) == MUNET_OK);
+  CHECK(o.one_piece == 0);
+  CHECK(o.nearness == 1);
+  o.nearness = -1;
+  check_fails(munet_segmenter_create(c.weights, &o, &s), MUNET_ERROR_ARGUMENT,
+              "segmenter: expected a nearness of 0 to 10; given -1");
   CHECK(s == nullptr);
   check_fails(munet_set_threads(0), MUNET_ERROR_ARGUMENT, "threads: expected 1..256, given 0");
 

@@ -67,14 +67,13 @@ struct Data : DavisTree {
 
 TEST_CASE("data clips: every key keeps the promises, from any thread", "[clips]") {
   const Data data;
-  std::vector<ClipOptions> all(8, small());
+  std::vector<ClipOptions> all(7, small());
   all[1].max_skip = 4, all[1].reverse = 0.5;
   all[2].merge = 1;
   all[3].compose = 1, all[3].compose_background = 0;
   all[4].compose = 1, all[4].compose_background = 1;
   all[5].occlude = 1, all[5].max_objects = 1;
   all[6].resize_low = 0.5, all[6].merge = all[6].compose = all[6].occlude = 0.5;
-  all[7].compose = 1, all[7].compose_most = 4, all[7].compose_small = 0.3, all[7].max_objects = 5;
   for (const ClipOptions& options : all) {
     const auto source = open({data.videos, data.cats + ",share=2"}, options);
     std::vector<Clip> clips;
@@ -140,41 +139,6 @@ TEST_CASE("data clips: another instance is a label more, or none", "[clips]") {
     changed += !same(background->clip(index), alone->clip(index));
   }
   CHECK(changed > 15);
-}
-
-TEST_CASE("data clips: a crowd is several instances, small ones among them", "[clips]") {
-  const Data data;
-  ClipOptions pair = small();
-  pair.crop = 96;
-  pair.max_objects = 2;
-  pair.compose = 1;
-  pair.compose_background = 0;
-  ClipOptions crowd = pair, tiny = pair;
-  crowd.max_objects = 6;
-  crowd.compose_most = 5;
-  tiny.compose_small = 0.3;
-  // Of 40 clips: labels in all, and the mean size of the second in the first frame.
-  struct Seen {
-    int objects = 0;
-    double second = 0;
-  };
-  const auto look = [&](const ClipOptions& options) {
-    const auto source = open({data.cats}, options);
-    Seen seen;
-    int clips = 0;
-    for (uint64_t index = 0; index < 40; ++index) {
-      const Clip clip = source->clip(index);
-      seen.objects += clip.objects;
-      clips += clip.objects > 1;
-      const uint8_t* ids = clip.masks.data<uint8_t>();
-      seen.second += double(std::count(ids, ids + 96 * 96, 2));
-    }
-    seen.second /= clips;
-    return seen;
-  };
-  const Seen two = look(pair);
-  CHECK(look(crowd).objects > two.objects + 20);
-  CHECK(look(tiny).second < 0.7 * two.second);
 }
 
 TEST_CASE("data clips: shares say how often each part is drawn", "[clips]") {

@@ -173,6 +173,12 @@ TEST_CASE("position cue: keys know where they are, and their product how far apa
   };
   CHECK(product(0, 1, 2, 4) == Approx(product(2, 3, 4, 6)).margin(1e-5));
   CHECK(product(1, 1, 1, 1) > product(1, 1, 1, 2) + 0.09);
+  const Tensor weaker = cue(key, 0.4);
+  for (int64_t i = 0; i < key.numel(); ++i) {
+    const double k = double(key.data<float>()[i]);
+    CHECK(double(weaker.data<float>()[i]) - k ==
+          Approx(0.4 * (double(placed.data<float>()[i]) - k)).margin(1e-6));
+  }
   CHECK_THROWS_WITH(cue(key.view({1, 2, 5, 84})),
                     "position_cue: expected keys [n,h,w,12]; given [1, 2, 5, 84]");
 

@@ -207,6 +207,28 @@ TEST_CASE("every key of the model runs, and does something", "[segmenter]") {
   }
 }
 
+TEST_CASE("nearness is a factor on the model's position cue", "[segmenter]") {
+  Config config = preset("munet18");
+  config.position_cue = true;
+  SegmenterOptions options;
+  options.nearness = 1.7;
+  Video nearer(options, config), plain({}, config), same({}, config);
+  const auto model = load_model(plain.checkpoint);
+  const Tensor gain = model->position->gain;
+  for (int64_t i = 0; i < gain.numel(); ++i) gain.data<float>()[i] *= 1.7f;
+  save_model(*model, same.checkpoint);
+  same.segmenter = Segmenter(same.checkpoint);
+  for (Video* v : {&nearer, &plain, &same}) {
+    v->step(0, mask(1, 2));
+    v->step(1);
+  }
+  const std::vector<float> a = nearer.segmenter.probability(1), b = same.segmenter.probability(1);
+  for (std::size_t i = 0; i < a.size(); ++i) REQUIRE(std::abs(a[i] - b[i]) < 1e-5f);
+  CHECK(a != plain.segmenter.probability(1));
+  CHECK(text_of([&] { Video without(options); }).find("nearness expects weights with a position") !=
+        std::string::npos);
+}
+
 TEST_CASE("strides are honoured", "[segmenter]") {
   Video packed, strided;
   packed.step(0, mask(1, 2));
