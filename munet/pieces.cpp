@@ -1,4 +1,5 @@
-// Areas are found and grown by the same flood: breadth first, over the eight neighbours.
+// Areas are found by flooding from a pixel of theirs, and grown step by step, over the eight
+// neighbours.
 #include "munet/pieces.h"
 
 #include <algorithm>

@@ -230,7 +230,8 @@ void Segmenter::State::keep_one_piece(Frame& frame) const {
   const int64_t n = int64_t(frame.ids.size()), pixels = g.padded_height * g.padded_width;
   const Tensor soft = frame.masks.to(Device{});
   const Tensor before = Tensor::zeros(soft.shape());
-  for (std::size_t k = 0; k < frame.ids.size() && frame.masks_before; ++k) {
+  const bool neighbours = frame.masks_before && !jump;
+  for (std::size_t k = 0; k < frame.ids.size() && neighbours; ++k) {
     const auto found = std::find(frame.ids_before.begin(), frame.ids_before.end(), frame.ids[k]);
     if (found == frame.ids_before.end()) continue;
     const Tensor old = frame.masks_before.rows(found - frame.ids_before.begin(), 1).to(Device{});
