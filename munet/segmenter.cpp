@@ -87,10 +87,9 @@ Trust Segmenter::trust(int id) const {
   const int64_t position = int64_t(state_->position(id)), count = frame.probability.dim(3);
   if (frame.named.count(id)) return {};
   TrustSigns signs;
-  const auto before = std::find(frame.ids_before.begin(), frame.ids_before.end(), id);
-  if (frame.matched && frame.masks_before && frame.masks && before != frame.ids_before.end())
-    signs = motion_signs(frame.matched.to(Device{}),
-                         mask_cells(frame.masks_before, before - frame.ids_before.begin()),
+  const Tensor before = frame.mask_before(id);
+  if (frame.matched && before && frame.masks)
+    signs = motion_signs(frame.matched.to(Device{}), mask_cells(before, 0),
                          mask_cells(frame.masks, position));
   const Tensor probability = frame.probability.to(Device{});
   double both = 0, either = 0;

@@ -68,6 +68,12 @@ std::size_t Segmenter::State::slot_bytes(const FrameGeometry& g) const {
                                          weights->device, weights->storage()));
 }
 
+Tensor Frame::mask_before(int id) const {
+  const auto found = std::find(ids_before.begin(), ids_before.end(), id);
+  if (!masks_before || found == ids_before.end()) return {};
+  return masks_before.rows(found - ids_before.begin(), 1);
+}
+
 std::size_t Segmenter::State::position(int id) const {
   const std::vector<int> none, &ids = last ? last->ids : none;
   const auto found = std::find(ids.begin(), ids.end(), id);
@@ -230,13 +236,10 @@ void Segmenter::State::keep_one_piece(Frame& frame) const {
   const int64_t n = int64_t(frame.ids.size()), pixels = g.padded_height * g.padded_width;
   const Tensor soft = frame.masks.to(Device{});
   const Tensor before = Tensor::zeros(soft.shape());
-  const bool neighbours = frame.masks_before && !jump;
-  for (std::size_t k = 0; k < frame.ids.size() && neighbours; ++k) {
-    const auto found = std::find(frame.ids_before.begin(), frame.ids_before.end(), frame.ids[k]);
-    if (found == frame.ids_before.end()) continue;
-    const Tensor old = frame.masks_before.rows(found - frame.ids_before.begin(), 1).to(Device{});
-    std::copy_n(old.data<float>(), pixels, before.data<float>() + int64_t(k) * pixels);
-  }
+  for (std::size_t k = 0; k < frame.ids.size() && !jump; ++k)
+    if (const Tensor old = frame.mask_before(frame.ids[k]))
+      std::copy_n(old.to(Device{}).data<float>(), pixels,
+                  before.data<float>() + int64_t(k) * pixels);
   const Tensor keep = one_piece(soft, before);
   if (!keep) return;
   for (std::size_t k = 0; k < frame.ids.size(); ++k)

@@ -40,11 +40,13 @@ struct Frame {
   Tensor probability;    // P [1, height, width, n+1] at working size, channel 0 the background; f32
   Tensor masks;          // [n, padded_height, padded_width]: what is to be memorised; f32
   std::vector<uint8_t> given;  // ids at input size, empty if no mask came with the frame
-  // For trust: what MULayer::match measured since the frame before, if it did, and the ids and
-  // masks that that frame had.
+  // What MULayer::match measured since the frame before, if it did, and the ids and masks that that
+  // frame had.
   Tensor matched;
   std::vector<int> ids_before;
   Tensor masks_before;
+  // An object's of the latter, [1, padded_height, padded_width]; undefined if it had none.
+  Tensor mask_before(int id) const;
 };
 
 struct Segmenter::State {
